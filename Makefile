@@ -1,0 +1,55 @@
+# Two commands matter: `make demo` shows the main job on real input, `make test` runs everything that CI runs.
+# Both build once, into one target directory, with one profile and one feature set; a cold build compiles DuckDB and takes
+# about 35 minutes on two cores, later ones seconds. Set CARGO_TARGET_DIR to share it between checkouts.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+BIN := $(CARGO_TARGET_DIR)/release
+
+# What the build needs, and what the tests need beyond it (Debian names).
+BUILD_PACKAGES := gcc g++ pkg-config libpcap-dev
+TEST_PACKAGES := python3 python3-venv apache2 apache2-dev libclang-dev curl
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+
+.PHONY: packages
+packages: ## Install the system packages the build needs (Debian; as root)
+	@scripts/packages.sh $(BUILD_PACKAGES)
+
+.PHONY: test-packages
+test-packages:
+	@scripts/packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+# Programs and tests are built together so that the feature set of shared crates is the same for both.
+.PHONY: build
+build: packages ## Build every program and every test, once
+	cargo build --release --workspace --lib --bins --tests
+
+.PHONY: demo
+demo: build ## Replay the recorded data set and print the ranked sessions
+	$(BIN)/ja4-lab demo
+
+.PHONY: test
+test: test-packages check build ## Everything that CI runs
+	cargo test --release --workspace
+	scripts/check_sql.sh
+
+.PHONY: check
+check: ## Quick checks: formatting, layers, file heads
+	cargo fmt --all --check
+	python3 scripts/check_layers.py
+	python3 scripts/check_files.py
+
+.PHONY: lint
+lint: test-packages ## Clippy over everything (compiles the dependencies' metadata once more)
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+.PHONY: record
+record: ## Record the data set again: namespaces, a real Apache, real clients (Debian; as root)
+	datasets/record/record.sh

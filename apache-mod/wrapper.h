@@ -1,0 +1,11 @@
+/* What build.rs hands to bindgen: the httpd and APR headers the module calls. */
+#include "httpd.h"
+#include "http_config.h"
+#include "http_connection.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "http_protocol.h"
+#include "util_filter.h"
+#include "apr_buckets.h"
+#include "apr_network_io.h"
+#include "apr_tables.h"

@@ -1,0 +1,190 @@
+//! Packets of several interfaces in order of time.
+//!
+//! Promises: with one interface, nothing waits. With several, a packet goes out when every other interface has shown a later one,
+//! when the newest packet is a window later, when nothing came for a window of real time, or when too much is held. What comes too
+//! late for its place is handed out at once and counted. Holds at most [`MAX_HELD`] batches beyond the one that came last.
+//!
+//! Read next: `mod.rs`.
+
+use std::collections::VecDeque;
+
+use crate::live::batch::Batch;
+use crate::source::Packet;
+
+/// Batches held for order; with more, the earliest packet goes out whatever may still come.
+const MAX_HELD: usize = 256;
+
+/// Holds packets back for order.
+#[derive(Debug)]
+pub struct Merger {
+    lanes: Vec<Lane>,
+    window_ns: i64,
+    newest_ns: i64,
+    last_ns: i64,
+    held: usize,
+    releasing: bool,
+    current: Option<usize>,
+    out_of_order: u64,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    batches: VecDeque<Batch>,
+    /// Packets of the front batch that were handed out; the current one is not among them.
+    taken: usize,
+    closed: bool,
+}
+
+impl Lane {
+    fn head_ns(&self) -> Option<i64> {
+        self.batches.front()?.ts_ns(self.taken)
+    }
+}
+
+impl Merger {
+    /// For so many interfaces.
+    #[must_use]
+    pub fn new(interfaces: usize, window_ns: i64) -> Self {
+        Self {
+            lanes: (0..interfaces).map(|_| Lane::default()).collect(),
+            window_ns,
+            newest_ns: i64::MIN,
+            last_ns: i64::MIN,
+            held: 0,
+            releasing: false,
+            current: None,
+            out_of_order: 0,
+        }
+    }
+
+    /// Takes packets in.
+    pub fn add(&mut self, batch: Batch) {
+        let Some(newest_ns) = batch.len().checked_sub(1).and_then(|last| batch.ts_ns(last)) else { return };
+        self.newest_ns = self.newest_ns.max(newest_ns);
+        self.releasing = false;
+        if let Some(lane) = self.lanes.get_mut(batch.place) {
+            self.held = self.held.saturating_add(1);
+            lane.batches.push_back(batch);
+        }
+    }
+
+    /// Nothing more comes from this interface.
+    pub fn close(&mut self, place: usize) {
+        if let Some(lane) = self.lanes.get_mut(place) {
+            lane.closed = true;
+        }
+    }
+
+    /// Nothing came for a while: what is held may go.
+    pub fn release_held(&mut self) {
+        self.releasing = true;
+    }
+
+    /// Whether packets wait.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.held > 0
+    }
+
+    /// Packets handed out after a later one.
+    #[must_use]
+    pub fn out_of_order(&self) -> u64 {
+        self.out_of_order
+    }
+
+    /// Moves to the next packet that may go out.
+    pub fn advance(&mut self) -> bool {
+        if let Some(place) = self.current.take() {
+            self.step_over(place);
+        }
+        let heads = self.lanes.iter().enumerate();
+        let Some((ts_ns, place)) = heads.filter_map(|(place, lane)| Some((lane.head_ns()?, place))).min() else { return false };
+        let may_go = self.releasing
+            || self.held > MAX_HELD
+            || self.newest_ns.saturating_sub(ts_ns) >= self.window_ns
+            || self.lanes.iter().all(|lane| lane.closed || !lane.batches.is_empty());
+        if may_go {
+            self.out_of_order = self.out_of_order.saturating_add(u64::from(ts_ns < self.last_ns));
+            self.last_ns = self.last_ns.max(ts_ns);
+            self.current = Some(place);
+        }
+        may_go
+    }
+
+    /// The packet moved to.
+    #[must_use]
+    pub fn packet(&self) -> Packet<'_> {
+        let lane = self.current.and_then(|place| self.lanes.get(place));
+        let packet = lane.and_then(|lane| lane.batches.front()?.packet(lane.taken));
+        packet.unwrap_or(Packet { ts_ns: 0, link_type: 0, data: &[], orig_len: 0 })
+    }
+
+    fn step_over(&mut self, place: usize) {
+        let Some(lane) = self.lanes.get_mut(place) else { return };
+        lane.taken = lane.taken.saturating_add(1);
+        if lane.batches.front().is_some_and(|batch| lane.taken >= batch.len()) {
+            lane.batches.pop_front();
+            lane.taken = 0;
+            self.held = self.held.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(place: usize, times: &[i64]) -> Batch {
+        let mut batch = Batch::new(place, 1);
+        for ts_ns in times {
+            batch.push(*ts_ns, 1, &[u8::try_from(place).unwrap()]);
+        }
+        batch
+    }
+
+    fn all(merger: &mut Merger) -> Vec<(i64, usize)> {
+        let mut out = Vec::new();
+        while merger.advance() {
+            let packet = merger.packet();
+            out.push((packet.ts_ns, usize::from(packet.data[0])));
+        }
+        out
+    }
+
+    #[test]
+    fn one_interface_waits_for_nobody() {
+        let mut merger = Merger::new(1, 1_000_000);
+        merger.add(batch(0, &[3, 1, 2]));
+        assert_eq!(all(&mut merger), [(3, 0), (1, 0), (2, 0)], "one interface keeps its own order");
+        assert!(!merger.holds());
+    }
+
+    #[test]
+    fn two_directions_on_two_interfaces_come_in_order_of_time() {
+        let mut merger = Merger::new(2, 100);
+        merger.add(batch(0, &[10, 30, 50]));
+        assert_eq!(all(&mut merger), []);
+        merger.add(batch(1, &[20, 40]));
+        assert_eq!(all(&mut merger), [(10, 0), (20, 1), (30, 0), (40, 1)]);
+        assert!(merger.holds());
+        merger.add(batch(0, &[150]));
+        assert_eq!(all(&mut merger), [(50, 0)], "a window later, nothing earlier is awaited");
+        merger.release_held();
+        assert_eq!(all(&mut merger), [(150, 0)]);
+        merger.add(batch(1, &[149]));
+        merger.close(0);
+        assert_eq!(all(&mut merger), [(149, 1)]);
+        assert_eq!(merger.out_of_order(), 1);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let mut merger = Merger::new(2, i64::MAX);
+        let mut out = 0;
+        for ts_ns in 0..1000 {
+            merger.add(batch(0, &[ts_ns]));
+            out += all(&mut merger).len();
+        }
+        assert_eq!(out, 1000 - MAX_HELD);
+    }
+}

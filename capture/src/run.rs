@@ -1,0 +1,301 @@
+//! Whole captures in one call: files in, records or events out.
+//!
+//! Promises: files are merged by time whatever the order of arguments; a file that cannot be read does not stop the others;
+//! damage is listed with file and offset; records come in order of their start (within a window of
+//! `Limits::reorder_records`), events in order of their ClientHellos; nothing depends on threads or batches.
+//!
+//! Read next: `sensor/mod.rs`, `source/open.rs`.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use ja4_event::NetworkEvent;
+use serde::Serialize;
+
+use crate::error::{CaptureError, Damage};
+use crate::limits::{Gauge, Limits, PolicyReport};
+use crate::record::ConnectionRecord;
+use crate::sensor::{Counters, Sensor, SensorConfig, SensorSink};
+use crate::shard;
+use crate::source::PacketSource;
+use crate::source::merge::MergedSource;
+use crate::source::open::{FileSource, expand, open, open_streaming};
+
+/// Packets between two looks at progress.
+const PROGRESS_PACKETS: u32 = 4096;
+/// Places of damage kept in a summary; the rest is counted.
+const MAX_DAMAGE: usize = 1000;
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Bounds of all tables.
+    pub limits: Limits,
+    /// Threads; 0 and 1 both mean the calling thread alone. With more, it reads and prints, the others keep the connections.
+    pub threads: usize,
+    /// An NSS key log for decryption.
+    pub keylog: Option<PathBuf>,
+}
+
+/// What a run met.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Summary {
+    /// What the sensor counted.
+    pub counters: Counters,
+    /// A line for each bounded table.
+    pub policies: Vec<PolicyReport>,
+    /// Captures read.
+    pub files: usize,
+    /// Captures that could not be read, each with a plain sentence.
+    pub failed_files: Vec<String>,
+    /// Places of damage, at most 1,000.
+    pub damage: Vec<Damage>,
+    /// Places of damage in all.
+    pub damage_count: u64,
+    /// Earliest packet, nanoseconds since 1970.
+    pub first_ns: Option<i64>,
+    /// Latest packet.
+    pub last_ns: Option<i64>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Input bytes taken (compressed ones, where the input is compressed).
+    pub bytes_read: u64,
+    /// Input bytes in all, where known.
+    pub total_bytes: Option<u64>,
+    /// Packets so far.
+    pub packets: u64,
+    /// No event still to come is older.
+    pub watermark_ns: Option<i64>,
+}
+
+/// Fingerprints every connection of the captures (files, folders, `-` for standard input).
+///
+/// # Errors
+/// No capture could be read at all, or a folder holds none. A file that fails among others is listed in the summary.
+pub fn fingerprint_files(
+    paths: &[PathBuf],
+    options: &Options,
+    receive: &mut dyn FnMut(ConnectionRecord),
+) -> Result<Summary, CaptureError> {
+    let mut sink = RecordSink {
+        receive,
+        order: BinaryHeap::new(),
+        records: Vec::new(),
+        free: Vec::new(),
+        bound: options.limits.reorder_records,
+        gauge: Gauge::default(),
+    };
+    let mut summary = run_files(paths, options, &mut sink, &mut |_| ControlFlow::Continue(()))?;
+    sink.release(0);
+    let policy = "print the record with the earliest start";
+    summary.policies.push(PolicyReport::new("records held back for order", sink.bound, sink.gauge, policy));
+    Ok(summary)
+}
+
+/// Gives the handshake events of the captures, and every 4,096 packets how far it is. `progress` may stop the run.
+///
+/// # Errors
+/// As [`fingerprint_files`], and [`CaptureError::Stopped`].
+pub fn sense_files(
+    paths: &[PathBuf],
+    options: &Options,
+    receive: &mut dyn FnMut(NetworkEvent),
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Summary, CaptureError> {
+    run_files(paths, options, &mut EventSink(receive), progress)
+}
+
+/// The same for any sink: records, events and HTTP requests, as it wants them.
+///
+/// # Errors
+/// As [`sense_files`].
+pub fn run_files<S: SensorSink>(
+    paths: &[PathBuf],
+    options: &Options,
+    sink: &mut S,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Summary, CaptureError> {
+    let files = expand(paths)?;
+    let mut summary = Summary::default();
+    let mut sources = Vec::new();
+    let mut first_error = None;
+    for file in files {
+        // Threads share mapped bytes; a single one is faster with large reads, which also leave the data in its cache.
+        match open(&file) {
+            Ok(source) => sources.push(source),
+            Err(error) => {
+                summary.failed_files.push(error.to_string());
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(error) = first_error.filter(|_| sources.is_empty()) {
+        return Err(error);
+    }
+    summary.files = sources.len();
+    let secrets = match &options.keylog {
+        Some(path) => {
+            let refused = |source| CaptureError::Io { operation: "read the key log", path: path.clone(), source };
+            Some(std::fs::read(path).map_err(refused)?)
+        }
+        None => None,
+    };
+    let done = match <[FileSource; 1]>::try_from(sources) {
+        Ok([mut only]) => drive(&mut only, options, secrets.as_deref(), sink, &mut summary, progress),
+        Err(several) => drive(&mut MergedSource::new(several), options, secrets.as_deref(), sink, &mut summary, progress),
+    };
+    if done.is_break() {
+        return Err(CaptureError::Stopped);
+    }
+    Ok(summary)
+}
+
+impl Summary {
+    /// Keeps places of damage up to the bound, counts all.
+    pub(crate) fn note_damage(&mut self, damage: Vec<Damage>) {
+        for damage in damage {
+            self.damage_count = self.damage_count.saturating_add(1);
+            if self.damage.len() < MAX_DAMAGE {
+                self.damage.push(damage);
+            }
+        }
+    }
+
+    /// Keeps the range of time; an empty one (no packet) is none.
+    pub(crate) fn note_times(&mut self, first_ns: i64, last_ns: i64) {
+        (self.first_ns, self.last_ns) = if first_ns <= last_ns { (Some(first_ns), Some(last_ns)) } else { (None, None) };
+    }
+}
+
+fn drive(
+    source: &mut impl PacketSource,
+    options: &Options,
+    secrets: Option<&[u8]>,
+    sink: &mut impl SensorSink,
+    summary: &mut Summary,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    if options.threads > 1 {
+        return shard::run(source, &options.limits, secrets, options.threads, sink, summary, progress);
+    }
+    let mut sensor = Sensor::new(SensorConfig { limits: options.limits.clone() });
+    if let Some(secrets) = secrets {
+        sensor.add_secrets(secrets);
+    }
+    let done = pump(source, &mut sensor, sink, summary, progress);
+    if done.is_continue() {
+        sensor.finish(sink);
+    }
+    summary.counters = sensor.counters();
+    summary.policies = sensor.policies();
+    done
+}
+
+fn pump(
+    source: &mut impl PacketSource,
+    sensor: &mut Sensor,
+    sink: &mut impl SensorSink,
+    summary: &mut Summary,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut until_progress = PROGRESS_PACKETS;
+    let (mut first_ns, mut last_ns) = (i64::MAX, i64::MIN);
+    while source.advance() {
+        if source.has_secrets() {
+            for secrets in source.take_secrets() {
+                sensor.add_secrets(&secrets);
+            }
+        }
+        let packet = source.packet();
+        first_ns = first_ns.min(packet.ts_ns);
+        last_ns = last_ns.max(packet.ts_ns);
+        sensor.packet(&packet, sink);
+        until_progress = until_progress.wrapping_sub(1);
+        if until_progress == 0 {
+            until_progress = PROGRESS_PACKETS;
+            report(source, sensor, progress)?;
+        }
+    }
+    summary.note_times(first_ns, last_ns);
+    summary.note_damage(source.take_damage());
+    report(source, sensor, progress)
+}
+
+fn report(
+    source: &impl PacketSource,
+    sensor: &mut Sensor,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    progress(&Progress {
+        bytes_read: source.bytes_read(),
+        total_bytes: source.total_bytes(),
+        packets: sensor.counters().packets,
+        watermark_ns: sensor.watermark_ns(),
+    })
+}
+
+
+/// Holds records back until as many later ones wait as the bound allows, and lets the one with the earliest start go.
+struct RecordSink<'a> {
+    receive: &'a mut dyn FnMut(ConnectionRecord),
+    /// Start, number and place of each record held (a packet begins one connection, so the number breaks every tie of time);
+    /// the records themselves are not moved about.
+    order: BinaryHeap<Reverse<(i64, u64, usize)>>,
+    records: Vec<Option<ConnectionRecord>>,
+    free: Vec<usize>,
+    bound: usize,
+    gauge: Gauge,
+}
+
+impl RecordSink<'_> {
+    fn release(&mut self, keep: usize) {
+        while self.order.len() > keep {
+            let Some(Reverse((.., place))) = self.order.pop() else { return };
+            self.free.push(place);
+            if let Some(record) = self.records.get_mut(place).and_then(Option::take) {
+                (self.receive)(record);
+            }
+        }
+    }
+}
+
+impl SensorSink for RecordSink<'_> {
+    fn wants_events(&self) -> bool {
+        false
+    }
+
+    fn record(&mut self, record: ConnectionRecord) {
+        let (start_ns, number) = (record.start_ns, record.number);
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.records.push(None);
+            self.records.len().saturating_sub(1)
+        });
+        if let Some(free) = self.records.get_mut(place) {
+            *free = Some(record);
+        }
+        self.order.push(Reverse((start_ns, number, place)));
+        self.gauge.set(self.order.len());
+        self.release(self.bound);
+    }
+
+    fn event(&mut self, _: NetworkEvent) {}
+}
+
+struct EventSink<'a>(&'a mut dyn FnMut(NetworkEvent));
+
+impl SensorSink for EventSink<'_> {
+    fn wants_records(&self) -> bool {
+        false
+    }
+
+    fn record(&mut self, _: ConnectionRecord) {}
+
+    fn event(&mut self, event: NetworkEvent) {
+        (self.0)(event);
+    }
+}

@@ -1,0 +1,89 @@
+//! The sensor's work on UDP: QUIC and DTLS conversations in their table.
+//!
+//! Promises: as `mod.rs`; a datagram that is neither QUIC nor DTLS makes no state.
+//!
+//! Read next: `udp.rs`.
+
+use crate::decode::Datagram;
+use crate::flow::key::FlowKey;
+use crate::flow::table::Found;
+use crate::sensor::events::{Owner, WAIT_NS};
+use crate::sensor::tcp::News;
+use crate::sensor::udp::{self, UdpFlow};
+use crate::sensor::{Sensor, SensorSink, build};
+
+impl Sensor {
+    pub(super) fn udp(&mut self, datagram: &Datagram<'_>, ts_ns: i64, sink: &mut impl SensorSink) {
+        self.counters.udp_datagrams = self.counters.udp_datagrams.wrapping_add(1);
+        let Some(kind) = udp::kind(datagram.payload) else { return };
+        let (key, side) = FlowKey::new(datagram.ip.addresses, datagram.src_port, datagram.dst_port);
+        let slot = match self.udp.find(&key) {
+            Found::Watched(slot) => slot,
+            Found::Finished(_) => return,
+            Found::Unknown => {
+                while self.udp.watched() >= self.limits.udp_flows.max(1) {
+                    let Some(oldest) = self.udp.oldest() else { break };
+                    self.evict_udp(oldest, sink);
+                }
+                self.counters.connections = self.counters.connections.wrapping_add(1);
+                self.udp.insert(key, Box::new(UdpFlow::new(self.counters.packets, ts_ns, side, kind)), false)
+            }
+        };
+        let Some(flow) = self.udp.get_mut(slot) else { return };
+        if let Some(first @ None) = flow.first_ip.get_mut(side.index()) {
+            *first = Some((datagram.ip.ttl, datagram.ip.dont_fragment));
+        }
+        let news = flow.datagram(side, datagram, ts_ns);
+        let held = flow.held_bytes();
+        let before = std::mem::replace(&mut flow.accounted_bytes, held);
+        let complete = flow.is_complete();
+        self.held_bytes = self.held_bytes.saturating_add(held).saturating_sub(before);
+        self.udp_news(slot, news, ts_ns, sink);
+        if complete && let Some((key, flow)) = self.udp.finish(slot, 0, &self.limits) {
+            self.hand_out_udp(&key, flow, sink);
+        }
+        self.keep_total(sink);
+    }
+
+    fn udp_news(&mut self, slot: u32, news: News, ts_ns: i64, sink: &mut impl SensorSink) {
+        if news.client_hello {
+            self.counters.tls_handshakes = self.counters.tls_handshakes.wrapping_add(1);
+        }
+        if news == News::default() || !sink.wants_events() {
+            return;
+        }
+        if news.client_hello {
+            let number = self.events.open(ts_ns, self.counters.packets, Owner::Udp(slot));
+            if let Some(flow) = self.udp.get_mut(slot) {
+                flow.event_number = Some(number);
+            }
+        }
+        let Some((key, flow)) = self.udp.get(slot) else { return };
+        let (Some(client), Some(server), Some(number)) = (&flow.client, &flow.server, flow.event_number) else { return };
+        let in_time = ts_ns.saturating_sub(client.ts_ns) < WAIT_NS;
+        if let Some(event) = build::udp_event(key, flow, Some(&**server).filter(|_| in_time)) {
+            self.events.ready(number, event);
+        }
+        if let Some(flow) = self.udp.get_mut(slot) {
+            flow.event_number = None;
+        }
+    }
+
+    pub(super) fn evict_udp(&mut self, slot: u32, sink: &mut impl SensorSink) {
+        if let Some((key, flow)) = self.udp.evict(slot) {
+            self.hand_out_udp(&key, flow, sink);
+        }
+    }
+
+    pub(super) fn hand_out_udp(&mut self, key: &FlowKey, flow: Box<UdpFlow>, sink: &mut impl SensorSink) {
+        self.held_bytes = self.held_bytes.saturating_sub(flow.accounted_bytes);
+        if let Some(number) = flow.event_number
+            && let Some(event) = build::udp_event(key, &flow, flow.server.as_deref())
+        {
+            self.events.ready(number, event);
+        }
+        if sink.wants_records() {
+            self.hand_out(build::udp_record(key, *flow), sink);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A file mapped into memory: the one place of this crate with `unsafe`.
+//!
+//! Promises: read-only and private; only regular files that are not empty are mapped. Policy: a capture that another program
+//! *truncates* while it is mapped raises SIGBUS in any reader of a map; who captures into a file while reading it hands it in by
+//! a pipe (`-`), which is read with `read()` instead.
+//!
+//! Read next: `window.rs`.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+
+/// Bytes of a mapped file.
+#[derive(Debug)]
+pub struct FileMap(memmap2::Mmap);
+
+impl FileMap {
+    /// Maps a whole regular file.
+    ///
+    /// # Errors
+    /// The system's reason for refusing.
+    #[allow(unsafe_code)]
+    pub fn new(file: &File) -> io::Result<Self> {
+        // SAFETY: the map is read-only and private to this struct, and outlives every slice taken from it (they borrow it).
+        // Another process may change the file: the bytes read are then old or new ones, which a parser of untrusted bytes
+        // takes either way, since each is read through checked getters and no length is read twice. Truncation: see the head.
+        let map = unsafe { memmap2::Mmap::map(file)? };
+        #[cfg(unix)]
+        map.advise(memmap2::Advice::Sequential).ok();
+        Ok(Self(map))
+    }
+}
+
+impl Deref for FileMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}

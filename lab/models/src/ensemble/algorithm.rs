@@ -1,0 +1,170 @@
+//! Fitting: voices on the rows meant for them, calibration, combination, thresholds.
+//!
+//! Unsupervised voices learn from the baseline; boosted trees from the labelled rows. For calibration and for the
+//! meta-learner each labelled row is scored by boosted trees that were fitted without it (stratified folds).
+//! Read next: `calibrate.rs`, `logistic.rs`, `model.rs`.
+
+use super::calibrate::{PlattCalibrator, RankCalibrator};
+use super::hyperparams::Ensemble;
+use super::logistic::LogisticRegression;
+use super::model::{Calibrator, Combination, EnsembleModel, Member, logit};
+use super::verdict::Severity;
+use crate::anomaly::{StratifiedFolds, out_of_fold_scores};
+use crate::error::Result;
+use crate::matrix::{Matrix, check_labels};
+use crate::voice::{Fit, Voice};
+
+const OPERATION: &str = "fitting the ensemble";
+/// Anomalies and normal rows needed, each, before boosted trees join.
+const BOOSTED_MIN_ROWS: usize = 10;
+const FOLDS: usize = 5;
+/// L2 penalty of the meta-learner: a few inputs against at least a hundred rows, so a light one.
+const META_PENALTY: f64 = 1.0;
+
+/// What an ensemble learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingData<'a> {
+    /// Rows taken as ordinary: the forest and the autoencoder learn these, and rank calibration refers to them.
+    pub baseline: &'a Matrix,
+    /// Rows with labels (true = anomaly).
+    pub labelled: Option<(&'a Matrix, &'a [bool])>,
+}
+
+impl Fit for Ensemble {
+    type Model = EnsembleModel;
+
+    /// All rows are the baseline, and the labelled rows if labels are given.
+    fn fit(&self, matrix: &Matrix, labels: Option<&[bool]>, seed: u64) -> Result<EnsembleModel> {
+        self.fit_on(TrainingData { baseline: matrix, labelled: labels.map(|labels| (matrix, labels)) }, seed)
+    }
+}
+
+impl Ensemble {
+    /// Fits on a baseline and labelled rows that need not be the same.
+    ///
+    /// # Errors
+    /// As the voices; labels of one class or too few only leave the boosted trees and the meta-learner out.
+    pub fn fit_on(&self, data: TrainingData<'_>, seed: u64) -> Result<EnsembleModel> {
+        let baseline = data.baseline;
+        let mut members = vec![unsupervised(self.eif.fit(baseline, None, seed)?, baseline, self.weights[0])?];
+        if let Some(autoencoder) = &self.autoencoder {
+            members.push(unsupervised(autoencoder.fit(baseline, None, seed)?, baseline, self.weights[1])?);
+        }
+        let mut combination = Combination::Fixed;
+        let mut reference = Reference::default();
+        if let Some((matrix, labels)) = data.labelled {
+            check_labels(OPERATION, matrix, labels)?;
+            baseline.features().require(matrix.features())?;
+            reference = self.learn_from_labels(&mut members, &mut combination, matrix, labels, seed)?;
+        }
+        if reference.inputs.is_empty() {
+            reference = Reference::of_baseline(&members, baseline)?;
+        }
+        let total: f64 = members.iter().map(|member| member.weight).sum();
+        members.iter_mut().for_each(|member| member.weight /= total);
+        let mut model = EnsembleModel::new(baseline.features().clone(), members, combination);
+        self.set_thresholds(&mut model, &reference);
+        Ok(model)
+    }
+
+    /// Adds the boosted trees and the meta-learner where the labels allow it.
+    fn learn_from_labels(
+        &self,
+        members: &mut Vec<Member>,
+        combination: &mut Combination,
+        matrix: &Matrix,
+        labels: &[bool],
+        seed: u64,
+    ) -> Result<Reference> {
+        let anomalies = labels.iter().filter(|&&label| label).count();
+        if anomalies < BOOSTED_MIN_ROWS || labels.len() - anomalies < BOOSTED_MIN_ROWS {
+            return Ok(Reference::default());
+        }
+        let mut columns = Vec::new();
+        for member in members.iter() {
+            columns.push(member.calibrated(matrix)?);
+        }
+        if let Some(boosted) = &self.boosted {
+            let folds = StratifiedFolds::new(labels, FOLDS, seed);
+            let unseen = out_of_fold_scores(boosted, matrix, labels, &folds, seed)?;
+            let margins: Vec<f64> = unseen.iter().map(|&score| logit(score)).collect();
+            let platt = PlattCalibrator::fit(&margins, labels)?;
+            columns.push(margins.iter().map(|&margin| platt.apply(margin)).collect());
+            let voice = Box::new(boosted.fit(matrix, Some(labels), seed)?);
+            members.push(Member { voice, calibrator: Calibrator::Platt(platt), weight: self.weights[2], threshold: 1.0 });
+        }
+        let inputs: Vec<f64> = (0..labels.len()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+        if labels.len() >= self.meta_min_labels {
+            let logits: Vec<f64> = inputs.iter().map(|&p| logit(p)).collect();
+            *combination = Combination::Learnt(LogisticRegression::fit(&logits, columns.len(), labels, META_PENALTY)?);
+        }
+        Ok(Reference { inputs, normal: labels.iter().map(|&label| !label).collect() })
+    }
+
+    /// Thresholds at the target false-positive rate over the normal rows of the reference.
+    fn set_thresholds(&self, model: &mut EnsembleModel, reference: &Reference) {
+        let width = model.members.len();
+        let normal_rows = || reference.inputs.chunks_exact(width).zip(&reference.normal).filter(|row| *row.1).map(|row| row.0);
+        for at in 0..width {
+            let mut scores: Vec<f64> = normal_rows().map(|row| row[at]).collect();
+            model.members[at].threshold = upper_quantile(&mut scores, self.target_fpr);
+        }
+        let mut scores: Vec<f64> = normal_rows().map(|row| model.combine(row)).collect();
+        model.thresholds = Severity::LEVELS.map(|(_, part)| upper_quantile(&mut scores, self.target_fpr * part));
+    }
+}
+
+/// Calibrated voice scores of rows whose class is known or assumed, row-major.
+#[derive(Default)]
+struct Reference {
+    inputs: Vec<f64>,
+    normal: Vec<bool>,
+}
+
+impl Reference {
+    fn of_baseline(members: &[Member], baseline: &Matrix) -> Result<Self> {
+        let mut columns = Vec::new();
+        for member in members {
+            columns.push(member.calibrated(baseline)?);
+        }
+        let rows = baseline.rows();
+        let inputs = (0..rows).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+        Ok(Self { inputs, normal: vec![true; rows] })
+    }
+}
+
+fn unsupervised(voice: impl Voice + 'static, baseline: &Matrix, weight: f64) -> Result<Member> {
+    let rank = RankCalibrator::fit(&voice.score(baseline)?)?;
+    Ok(Member { voice: Box::new(voice), calibrator: Calibrator::Rank(rank), weight, threshold: 1.0 })
+}
+
+/// The lowest score that at most `share` of the scores reach, or just above the largest if even that is too many.
+fn upper_quantile(scores: &mut [f64], share: f64) -> f64 {
+    scores.sort_unstable_by(|a, b| b.total_cmp(a));
+    let allowed = (scores.len() as f64 * share).floor() as usize;
+    match (scores.first(), scores.get(allowed)) {
+        // The first score beyond those allowed must stay below: the threshold lies above it, at the next larger score.
+        (_, Some(&first_excluded)) => {
+            let next = scores.iter().rev().find(|&&score| score > first_excluded);
+            next.copied().unwrap_or(first_excluded + 1e-9 * (1.0 + first_excluded.abs()))
+        }
+        (Some(_), None) => *scores.last().unwrap_or(&1.0),
+        (None, _) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_share_reaches_the_threshold() {
+        let mut scores: Vec<f64> = (0..1_000).map(f64::from).collect();
+        let threshold = upper_quantile(&mut scores, 0.01);
+        assert_eq!(scores.iter().filter(|&&score| score >= threshold).count(), 10);
+        let mut ties = vec![1.0; 50];
+        let threshold = upper_quantile(&mut ties, 0.1);
+        assert_eq!(ties.iter().filter(|&&score| score >= threshold).count(), 0);
+        assert_eq!(upper_quantile(&mut [], 0.1), 1.0);
+    }
+}

@@ -1,0 +1,382 @@
+//! The command line exactly as typed: names, help texts and value checks; nothing is opened here.
+//!
+//! Promises: help, man pages and completions are made from this one list; a wrong value is exit status 2.
+//!
+//! Read next: `mod.rs` (what each command does with it).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The workbench that joins TLS handshakes with web-server logs and ranks the clients that are not what they claim.
+#[derive(Debug, Parser)]
+#[command(name = "ja4-lab", version, about, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Start with `ja4-lab demo`. Results go to stdout, progress to stderr. Exit status: 0 done, 1 failed, 2 wrong usage."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say only what failed.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for every damaged record.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Threads to use; 0 means one per core. Results never depend on it.
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay the recorded data set that comes with the project and print the ranked sessions.
+    Demo(DemoArgs),
+    /// Fingerprints of every connection in captures, no database.
+    Fingerprint(FingerprintArgs),
+    /// Captures and HTTP logs to rows, features and scores in a database.
+    Replay(ReplayArgs),
+    /// Score again what is stored; never imports.
+    Score(ScoreArgs),
+    /// Ranked sessions with score, severity and reason.
+    Sessions(SessionsArgs),
+    /// The whole way of one session or address: parse, join, features, voices, verdict.
+    Explain(ExplainArgs),
+    /// One read-only query, the same text on every store.
+    Sql(SqlArgs),
+    /// The feature table as a Parquet file.
+    Features(FeaturesArgs),
+    /// Score any numeric table.
+    Anomaly(AnomalyArgs),
+    /// Look after a database.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// The recorded data sets.
+    #[command(subcommand)]
+    Dataset(DatasetCommand),
+    /// Print shell completions.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a folder.
+    Man {
+        /// The folder.
+        #[arg(short, long, value_name = "DIR", default_value = "man")]
+        output: PathBuf,
+    },
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// For people.
+    Table,
+    /// One JSON object per line.
+    Jsonl,
+    /// Comma-separated, with cells that a spreadsheet would execute neutralised.
+    Csv,
+}
+
+/// How query results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QueryFormat {
+    /// For people.
+    Table,
+    /// One JSON object per line.
+    Jsonl,
+    /// Comma-separated, with cells that a spreadsheet would execute neutralised.
+    Csv,
+    /// Parquet; stdout must not be a terminal.
+    Parquet,
+}
+
+/// How a summary is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SummaryFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Database to write; must not exist. Default: a fresh file in the system's temporary folder.
+    #[arg(long, value_name = "DB")]
+    pub db: Option<PathBuf>,
+    /// Folder of the recorded data set.
+    #[arg(long, value_name = "DIR")]
+    pub dataset: Option<PathBuf>,
+    /// How many sessions to print.
+    #[arg(long, default_value_t = 25, value_name = "N")]
+    pub top: usize,
+}
+
+/// `fingerprint`
+#[derive(Debug, Args)]
+pub struct FingerprintArgs {
+    /// Captures (pcap, pcapng, also .gz and .zst), folders of captures, or - for stdin.
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = RowFormat::Jsonl)]
+    pub format: RowFormat,
+    /// TLS key log (NSS format), to read certificates and requests inside TLS.
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Captures (pcap, pcapng, also .gz and .zst), folders of captures, or - for stdin.
+    #[arg(value_name = "CAPTURE", required_unless_present = "http_log")]
+    pub captures: Vec<PathBuf>,
+    /// HTTP log that belongs to the captures; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub http_log: Vec<PathBuf>,
+    /// `auto`, `reqin` (JSON lines), `combined`, `common`, or an Apache LogFormat string.
+    #[arg(long, default_value = "auto", value_name = "FORMAT")]
+    pub http_format: String,
+    /// Database to write (a DuckDB file).
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// How long a request waits for its handshake, and the reverse: 500ms, 10s, 2m.
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = parse_duration)]
+    pub window: i64,
+    /// How long a connection may be silent before its port counts as free again.
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = parse_duration)]
+    pub keepalive: i64,
+    /// Clock of the logs against the capture: `auto` estimates it for each file, or a fixed time such as -2s.
+    #[arg(long, default_value = "auto", value_name = "TIME", allow_hyphen_values = true)]
+    pub skew: String,
+    /// `max`, or a multiple of the recorded speed such as 1 or 60.
+    #[arg(long, default_value = "max", value_name = "max|N")]
+    pub speed: String,
+    /// Only import.
+    #[arg(long)]
+    pub no_score: bool,
+    /// Form of the summary.
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
+    pub summary: SummaryFormat,
+    /// Folder of reference tables (ASN, bot addresses, known fingerprints) instead of the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    pub reference: Option<PathBuf>,
+    /// How many sessions to print after scoring; 0 for none.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub top: usize,
+}
+
+/// `score`
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Score with the models of this folder instead of fitting new ones.
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Keep the models fitted here in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "model")]
+    pub save_model: Option<PathBuf>,
+    /// Only sessions that begin at or after this time (RFC 3339).
+    #[arg(long, value_name = "T")]
+    pub from: Option<String>,
+    /// Only sessions that begin before this time (RFC 3339).
+    #[arg(long, value_name = "T")]
+    pub to: Option<String>,
+    /// A setting, e.g. threshold=0.7, fpr=0.01, trees=300, seed=7, weights.eif=1; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Form of the summary.
+    #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
+    pub summary: SummaryFormat,
+}
+
+/// `sessions`
+#[derive(Debug, Args)]
+pub struct SessionsArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// How many.
+    #[arg(long, default_value_t = 25, value_name = "N")]
+    pub top: usize,
+    /// SQL condition on the score table's columns, e.g. "host = 'shop.example' AND score > 0.6".
+    #[arg(long = "where", value_name = "EXPR")]
+    pub condition: Option<String>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub format: RowFormat,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct ExplainArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Session id, as `sessions` prints it.
+    #[arg(long, value_name = "ID", required_unless_present = "ip", conflicts_with = "ip")]
+    pub session: Option<String>,
+    /// Client address: its most anomalous session.
+    #[arg(long, value_name = "IP")]
+    pub ip: Option<String>,
+}
+
+/// `sql`
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub format: QueryFormat,
+    /// The statement.
+    #[arg(value_name = "SELECT")]
+    pub query: String,
+}
+
+/// `features`
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Parquet file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `anomaly`
+#[derive(Debug, Args)]
+pub struct AnomalyArgs {
+    /// A table of numbers: .csv or .parquet.
+    #[arg(value_name = "TABLE")]
+    pub table: PathBuf,
+    /// Column that holds 1 for an anomaly and 0 for none; with it the last line printed is `{"auroc": …}`.
+    #[arg(long, value_name = "COL")]
+    pub label: Option<String>,
+    /// Which model.
+    #[arg(long, value_enum, default_value_t = VoiceName::Eif)]
+    pub voice: VoiceName,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Write `row,score` as CSV here; `-` for stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A voice by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VoiceName {
+    /// Extended Isolation Forest.
+    Eif,
+    /// Autoencoder.
+    Autoencoder,
+    /// Gradient-boosted trees, out of fold; needs labels.
+    Boosted,
+    /// All of them.
+    Ensemble,
+}
+
+impl From<VoiceName> for ja4_models::VoiceKind {
+    fn from(name: VoiceName) -> Self {
+        match name {
+            VoiceName::Eif => Self::Eif,
+            VoiceName::Autoencoder => Self::Autoencoder,
+            VoiceName::Boosted => Self::Boosted,
+            VoiceName::Ensemble => Self::Ensemble,
+        }
+    }
+}
+
+/// `db …`
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Bring a database to this version's schema.
+    Migrate {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+    },
+    /// Sizes, time range, inputs and versions.
+    Info {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+}
+
+/// `dataset …`
+#[derive(Debug, Subcommand)]
+pub enum DatasetCommand {
+    /// What data sets there are.
+    List {
+        /// Folder that holds them.
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Compare every file with its manifest's SHA-256.
+    Verify {
+        /// Folder that holds them.
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
+
+/// `500ms`, `10s`, `2m`, `1h` to nanoseconds.
+pub fn parse_duration(text: &str) -> Result<i64, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split).unwrap_or((text, ""));
+    let value: f64 = number.trim().parse().map_err(|_| format!("{text:?} is no time; write 500ms, 10s, 2m or 1h"))?;
+    let unit_ns = match unit {
+        "ns" => 1.0,
+        "us" => 1e3,
+        "ms" => 1e6,
+        "" | "s" => 1e9,
+        "m" | "min" => 60e9,
+        "h" => 3600e9,
+        "d" => 86400e9,
+        _ => return Err(format!("{unit:?} is no unit of time; write ms, s, m, h or d")),
+    };
+    let ns = value * unit_ns;
+    if !ns.is_finite() || ns.abs() > 3.2e17 {
+        return Err(format!("{text:?} is out of range; at most ten years"));
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "checked to be within i64 above")]
+    Ok(ns as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("500ms"), Ok(500_000_000));
+        assert_eq!(parse_duration("10s"), Ok(10_000_000_000));
+        assert_eq!(parse_duration("-2"), Ok(-2_000_000_000));
+        assert_eq!(parse_duration("1h"), Ok(3_600_000_000_000));
+        for bad in ["", "s", "10 parsecs", "1e30d", "NaN"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

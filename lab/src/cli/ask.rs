@@ -1,0 +1,98 @@
+//! Commands that only ask a database: sessions, explain, sql, features, db.
+//!
+//! Promises: the file is opened read-only and confined; an empty answer comes with its reason.
+//!
+//! Read next: `crate::sessions`, `crate::explain`.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use duckdb::arrow::array::RecordBatch;
+use ja4_replay::store::Store as _;
+use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions, sql as statements};
+
+use super::args::{ExplainArgs, FeaturesArgs, QueryFormat, RowFormat, SessionsArgs, SqlArgs};
+use super::console::Console;
+use crate::cycle::{self, CyclePlan};
+use crate::error::LabError;
+use crate::{explain, frame, sessions};
+
+pub fn sessions(args: &SessionsArgs, console: &Console) -> Result<(), LabError> {
+    let store = sessions::open_confined(&args.db)?;
+    let batches = sessions::ranked(&store, args.top, args.condition.as_deref())?;
+    if is_empty(&batches) {
+        console.note(&sessions::why_empty(&store, args.condition.as_deref())?);
+    }
+    console.rows(&batches, args.format)
+}
+
+pub fn explain(args: &ExplainArgs, console: &Console) -> Result<(), LabError> {
+    let store = sessions::open_confined(&args.db)?;
+    let text = explain::explain(&store, args.session.as_deref(), args.ip.as_deref())?;
+    console.bytes(text.as_bytes())
+}
+
+pub fn sql(args: &SqlArgs, console: &Console) -> Result<(), LabError> {
+    let store = sessions::open_confined(&args.db)?;
+    let batches = store.query(&args.query)?;
+    if is_empty(&batches) {
+        console.note("the query gave no rows");
+    }
+    match args.format {
+        QueryFormat::Table => console.rows(&batches, RowFormat::Table),
+        QueryFormat::Jsonl => console.rows(&batches, RowFormat::Jsonl),
+        QueryFormat::Csv => console.rows(&batches, RowFormat::Csv),
+        QueryFormat::Parquet => parquet(&batches, console),
+    }
+}
+
+pub fn features(args: &FeaturesArgs, console: &Console) -> Result<(), LabError> {
+    let store = sessions::open_confined(&args.db)?;
+    let table = cycle::read_frame(&store, &CyclePlan::default())?;
+    if table.sessions() == 0 {
+        console.note(&sessions::why_empty(&store, None)?);
+    }
+    table.write_parquet(&args.output)?;
+    console.note(&format!("wrote {} sessions to {}", table.sessions(), args.output.display()));
+    Ok(())
+}
+
+pub fn migrate(db: &Path, console: &Console) -> Result<(), LabError> {
+    let mut store = DuckDb::open(db, &DuckDbOptions { now_ns: Console::now_ns(), ..DuckDbOptions::default() })?;
+    if let Some(old) = store.set_aside() {
+        console.note(&set_aside(db, old));
+    }
+    let applied = store.migrate()?;
+    console.line(&format!("{}: {applied} migrations applied, schema version {}", db.display(), statements::latest_version()))
+}
+
+pub fn info(db: &Path, format: RowFormat, console: &Console) -> Result<(), LabError> {
+    let store = sessions::open_confined(db)?;
+    console.rows(&store.query(statements::INFO)?, format)?;
+    if format == RowFormat::Table {
+        console.rows(&store.query(statements::MATCH_COUNTS)?, format)?;
+        console.rows(&store.query(statements::INPUTS)?, format)?;
+    }
+    Ok(())
+}
+
+/// The sentence about a damaged database that was put aside.
+pub fn set_aside(db: &Path, old: &Path) -> String {
+    format!("{} could not be opened; it was set aside as {} and a fresh one is being written", db.display(), old.display())
+}
+
+fn is_empty(batches: &[RecordBatch]) -> bool {
+    batches.iter().all(|batch| batch.num_rows() == 0)
+}
+
+fn parquet(batches: &[RecordBatch], console: &Console) -> Result<(), LabError> {
+    if std::io::stdout().is_terminal() {
+        return Err(LabError::Ask("--format parquet writes binary data; send it to a file with > FILE.parquet".to_owned()));
+    }
+    let folder = std::env::temp_dir();
+    let path = folder.join(format!("ja4-lab-{}.parquet", std::process::id()));
+    frame::write_parquet(frame::to_polars(batches)?, &path)?;
+    let bytes = std::fs::read(&path).map_err(LabError::io("read", &path));
+    let _ = std::fs::remove_file(&path);
+    console.bytes(&bytes?)
+}

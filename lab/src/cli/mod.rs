@@ -1,0 +1,67 @@
+//! What each command does: open, run, print. The only place of this crate that reads a clock or writes to the terminal.
+//!
+//! Promises: results to stdout, everything else to stderr; a closed pipe is success; nothing is half-printed as if it were whole.
+//!
+//! Read next: `args.rs`, then one file a command.
+
+pub mod args;
+mod ask;
+mod console;
+mod demo;
+mod fingerprint;
+mod replay;
+mod score;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+
+use self::args::{Cli, Command, DatasetCommand, DbCommand};
+use self::console::Console;
+use crate::error::LabError;
+
+/// Runs what was typed; gives the exit status of `docs/CONTRACTS.md`.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let console = Console::new(cli.quiet, cli.verbose);
+    if cli.threads > 0
+        && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global()
+    {
+        console.note(&format!("--threads {}: {error}", cli.threads));
+    }
+    match dispatch(cli.command, cli.threads, &console) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            console.fail(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), LabError> {
+    match command {
+        Command::Demo(args) => demo::run(&args, threads, console),
+        Command::Fingerprint(args) => fingerprint::run(&args, threads, console),
+        Command::Replay(args) => replay::run(&args, threads, console),
+        Command::Score(args) => score::run(&args, threads, console),
+        Command::Sessions(args) => ask::sessions(&args, console),
+        Command::Explain(args) => ask::explain(&args, console),
+        Command::Sql(args) => ask::sql(&args, console),
+        Command::Features(args) => ask::features(&args, console),
+        Command::Anomaly(args) => score::anomaly(&args, console),
+        Command::Db(DbCommand::Migrate { db }) => ask::migrate(&db, console),
+        Command::Db(DbCommand::Info { db, format }) => ask::info(&db, format, console),
+        Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),
+        Command::Dataset(DatasetCommand::Verify { folder }) => demo::verify(folder.as_deref(), console),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ja4-lab", &mut text);
+            console.bytes(&text)
+        }
+        Command::Man { output } => {
+            std::fs::create_dir_all(&output).map_err(LabError::io("create folder", &output))?;
+            clap_mangen::generate_to(Cli::command(), &output).map_err(LabError::io("write man pages into", &output))
+        }
+    }
+}

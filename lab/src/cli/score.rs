@@ -1,0 +1,91 @@
+//! `score` (what is stored) and `anomaly` (any table of numbers).
+//!
+//! Promises: nothing is imported; the last line of `anomaly` with labels is one JSON object of metrics.
+//!
+//! Read next: `crate::cycle`, `crate::anomaly`.
+
+use std::io::Write as _;
+
+use ja4_replay::store::Store as _;
+use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions, sql as statements};
+
+use super::args::{AnomalyArgs, ScoreArgs, SummaryFormat};
+use super::console::Console;
+use crate::anomaly::{self, Scored};
+use crate::cycle::settings::Settings;
+use crate::cycle::{self, CyclePlan};
+use crate::error::LabError;
+use crate::sessions;
+
+pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), LabError> {
+    let plan = CyclePlan {
+        settings: Settings::parse(&args.settings)?,
+        load: args.model.clone(),
+        save: args.save_model.clone(),
+        from_ms: args.from.as_deref().map(parse_time).transpose()?,
+        to_ms: args.to.as_deref().map(parse_time).transpose()?,
+    };
+    if !args.db.exists() {
+        sessions::open_confined(&args.db)?;
+    }
+    let mut store = DuckDb::open(&args.db, &DuckDbOptions { threads, now_ns: Console::now_ns(), ..DuckDbOptions::default() })?;
+    store.migrate()?;
+    let bar = console.bar(0, "scoring");
+    let report = cycle::run(&store, &plan);
+    bar.finish_and_clear();
+    let mut report = report?;
+    report.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+    report.scores_digest = store.table_digest(statements::ALL_SCORES, 4)?;
+    for note in &report.notes {
+        console.note(note);
+    }
+    if args.summary == SummaryFormat::Json {
+        return console.line(&serde_json::to_string(&report).unwrap_or_default());
+    }
+    console.line(&format!("scored    {} sessions, {} anomalous", report.sessions, report.anomalies))?;
+    console.line(&format!("baseline  {} sessions look like people", report.baseline))?;
+    for model in &report.models {
+        console.line(&format!(
+            "model     {} {}: learned from {} of {} sessions, threshold {:.4}",
+            model.kind, model.id, model.fitted_on, model.sessions, model.threshold
+        ))?;
+    }
+    console.line(&format!("digests   features {}", report.features_digest))?;
+    console.line(&format!("          scores {}", report.scores_digest))
+}
+
+pub fn anomaly(args: &AnomalyArgs, console: &Console) -> Result<(), LabError> {
+    let table = anomaly::read_table(&args.table, args.label.as_deref())?;
+    for name in &table.left_out {
+        console.note(&format!("column {name:?} holds no numbers and was left out"));
+    }
+    let scored = anomaly::score(&table, args.voice.into(), args.seed)?;
+    if let Some(output) = &args.output {
+        write_scores(&scored, output, console)?;
+    } else if table.labels.is_none() {
+        write_scores(&scored, std::path::Path::new("-"), console)?;
+    }
+    match scored.metrics {
+        Some(metrics) => console.line(&metrics.to_string()),
+        None => Ok(()),
+    }
+}
+
+fn write_scores(scored: &Scored, output: &std::path::Path, console: &Console) -> Result<(), LabError> {
+    let mut text = Vec::with_capacity(scored.scores.len().saturating_mul(24));
+    let _ = writeln!(text, "row,score");
+    for (row, score) in scored.scores.iter().enumerate() {
+        let _ = writeln!(text, "{row},{score}");
+    }
+    if output == std::path::Path::new("-") {
+        console.bytes(&text)
+    } else {
+        std::fs::write(output, text).map_err(LabError::io("write", output))
+    }
+}
+
+fn parse_time(text: &str) -> Result<i64, LabError> {
+    let time: jiff::Timestamp =
+        text.parse().map_err(|_| LabError::Ask(format!("{text:?} is no time; write it as 2026-11-20T14:00:00Z")))?;
+    Ok(time.as_millisecond())
+}

@@ -1,0 +1,297 @@
+//! One detection run over what is stored: read features, fit or load voices, score, explain, write.
+//!
+//! Promises: nothing is imported; the same store and settings give the same scores on any number of threads; scores are
+//! never NaN; every session gets a line of reason; scores of a window range are replaced as a whole.
+//!
+//! Read next: `settings.rs`, `baseline.rs` (who models learn from), `reason.rs`, `write.rs`.
+
+pub mod baseline;
+pub mod claims;
+pub mod models;
+pub mod reason;
+pub mod settings;
+mod write;
+
+use std::path::PathBuf;
+
+use ja4_models::{Explanation, Matrix};
+use ja4_replay::digest::hex;
+use ja4_replay::store::Store as _;
+use ja4_replay::store::duckdb::DuckDb;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use self::models::{Lessons, ModelSet};
+use self::settings::Settings;
+use crate::catalogue::{Catalogue, Feature, ModelKind};
+use crate::error::LabError;
+use crate::frame::{FeatureFrame, shaped};
+
+const FEATURE_FRAME: &str = include_str!("../../../sql/duckdb/queries/feature_frame.sql");
+
+/// What to score, and with what.
+#[derive(Debug, Clone, Default)]
+pub struct CyclePlan {
+    /// Settings.
+    pub settings: Settings,
+    /// Score with the models of this folder instead of fitting.
+    pub load: Option<PathBuf>,
+    /// Keep the fitted models in this folder.
+    pub save: Option<PathBuf>,
+    /// Only sessions whose hour begins at or after this, ms since 1970.
+    pub from_ms: Option<i64>,
+    /// Only sessions whose hour begins before this, ms since 1970.
+    pub to_ms: Option<i64>,
+}
+
+/// What a run found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CycleReport {
+    /// Sessions scored.
+    pub sessions: u64,
+    /// Of those, sessions at or above their threshold.
+    pub anomalies: u64,
+    /// Sessions that look like people and set the baseline.
+    pub baseline: u64,
+    /// One entry a model.
+    pub models: Vec<ModelReport>,
+    /// Sentences an analyst should read, e.g. that there was too little to learn from.
+    pub notes: Vec<String>,
+    /// Digest over the feature table.
+    pub features_digest: String,
+    /// Digest over the scores.
+    pub scores_digest: String,
+}
+
+/// One model of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelReport {
+    /// `complete` or `application`.
+    pub kind: &'static str,
+    /// Sessions it scored.
+    pub sessions: u64,
+    /// Sessions it was fitted on.
+    pub fitted_on: u64,
+    /// Sessions at or above it are anomalous.
+    pub threshold: f64,
+    /// First 16 digits of the digest over its voices.
+    pub id: String,
+}
+
+/// Everything about one session that is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Verdict {
+    pub row: usize,
+    pub kind: ModelKind,
+    pub model_id: String,
+    pub voices: models::VoiceScores,
+    pub score: f64,
+    pub threshold: f64,
+    pub anomaly: bool,
+    pub severity: &'static str,
+    pub agreement: f64,
+    pub reason: String,
+    pub explanation: String,
+    pub population_share: f64,
+}
+
+/// Runs `plan` over `store`.
+///
+/// # Errors
+/// The engine's refusal, a model of other features, or a model folder that cannot be read or written.
+pub fn run(store: &DuckDb, plan: &CyclePlan) -> Result<CycleReport, LabError> {
+    let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
+    let frame = read_frame(store, plan)?;
+    let mut report = CycleReport { sessions: count(frame.sessions()), ..CycleReport::default() };
+    if frame.sessions() == 0 {
+        report.notes.push("no sessions to score: nothing is stored in this time range".to_owned());
+        return Ok(report);
+    }
+    let exclusions = baseline::exclusions(&frame, plan.settings.coherence)?;
+    report.baseline = count(exclusions.iter().filter(|reason| reason.is_none()).count());
+    let claims = claims::Claims::new(&frame)?;
+    let has_handshake: Vec<bool> = frame.text("ja4")?.iter().map(|ja4| !ja4.is_empty()).collect();
+    let mut verdicts = Vec::with_capacity(frame.sessions());
+    for kind in ModelKind::ALL {
+        let rows: Vec<usize> = indices(&has_handshake, kind == ModelKind::Complete);
+        if rows.is_empty() {
+            continue;
+        }
+        let task = Task { plan, catalogue: &catalogue, frame: &frame, exclusions: &exclusions, claims: &claims, kind, rows };
+        verdicts.extend(task.run(&mut report)?);
+    }
+    verdicts.sort_by_key(|verdict| verdict.row);
+    allow(&frame, &plan.settings, &mut verdicts)?;
+    report.anomalies = count(verdicts.iter().filter(|verdict| verdict.anomaly).count());
+    write::write(store, &frame, &verdicts, &run_id(&plan.settings, &report))?;
+    store.checkpoint()?;
+    Ok(report)
+}
+
+/// Reads the feature table in key order.
+///
+/// # Errors
+/// The engine's refusal.
+pub fn read_frame(store: &DuckDb, plan: &CyclePlan) -> Result<FeatureFrame, LabError> {
+    let text = FEATURE_FRAME
+        .replace("/*from*/ 0", &plan.from_ms.unwrap_or(i64::MIN / 2).to_string())
+        .replace("/*to*/ 0", &plan.to_ms.unwrap_or(i64::MAX / 2).to_string());
+    FeatureFrame::from_batches(&store.query(&text)?)
+}
+
+/// One model over its sessions.
+struct Task<'a> {
+    plan: &'a CyclePlan,
+    catalogue: &'a Catalogue,
+    frame: &'a FeatureFrame,
+    exclusions: &'a [baseline::Exclusion],
+    claims: &'a claims::Claims,
+    kind: ModelKind,
+    rows: Vec<usize>,
+}
+
+impl Task<'_> {
+    fn run(&self, report: &mut CycleReport) -> Result<Vec<Verdict>, LabError> {
+        let settings = &self.plan.settings;
+        let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
+        let matrix = shaped(self.catalogue, self.kind, &values)?;
+        let fit_on = self.fit_rows(report);
+        let learning = matrix.select_rows(&fit_on);
+        let models = match &self.plan.load {
+            Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
+            None => ModelSet::fit(Lessons { people: &learning, labelled: None }, settings)?,
+        };
+        if let Some(folder) = &self.plan.save {
+            models.save(folder, self.kind)?;
+        }
+        let opinions = models.score(&matrix)?;
+        let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
+        let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
+        let spans = reason::spans(&values.select_rows(&fit_on));
+        let explanation = models.explain(&matrix)?;
+        report.models.push(ModelReport {
+            kind: self.kind.as_str(),
+            sessions: count(self.rows.len()),
+            fitted_on: count(fit_on.len()),
+            threshold,
+            id: models.id(),
+        });
+        let mut verdicts = Vec::with_capacity(self.rows.len());
+        for (index, (opinion, row)) in opinions.into_iter().zip(self.rows.iter().copied()).enumerate() {
+            let (reason, explanation) = self.why(row, index, &features, &values, &explanation, &spans);
+            verdicts.push(Verdict {
+                row,
+                kind: self.kind,
+                model_id: models.id(),
+                agreement: opinion.agreement,
+                voices: opinion.voices,
+                score: opinion.score,
+                threshold,
+                anomaly: opinion.score >= threshold,
+                // The ensemble's own steps hold for its own threshold only.
+                severity: if settings.threshold.is_some() { severity(opinion.score, threshold) } else { opinion.severity },
+                reason,
+                explanation,
+                population_share: self.claims.share(row),
+            });
+        }
+        Ok(verdicts)
+    }
+
+    /// Positions (within the task's rows) of the sessions that the voices learn from.
+    fn fit_rows(&self, report: &mut CycleReport) -> Vec<usize> {
+        let people: Vec<usize> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| self.exclusions.get(**row).is_some_and(Option::is_none))
+            .map(|(index, _)| index)
+            .collect();
+        let enough = usize::try_from(self.plan.settings.baseline_min).unwrap_or(usize::MAX);
+        if people.len() >= enough {
+            return people;
+        }
+        report.notes.push(format!(
+            "{} model: only {} sessions look like people (setting baseline_min is {enough}), so it learned from all {}; \
+             what is frequent counts as normal",
+            self.kind.as_str(),
+            people.len(),
+            self.rows.len()
+        ));
+        (0..self.rows.len()).collect()
+    }
+
+    fn why(
+        &self,
+        row: usize,
+        index: usize,
+        features: &[&Feature],
+        values: &Matrix,
+        explanation: &Explanation,
+        spans: &[reason::Span],
+    ) -> (String, String) {
+        let parts = reason::parts(features, values.row(index), explanation.row(index), spans, 8);
+        let contradictions = self.claims.contradictions(row);
+        let share = self.claims.claimed(row).map(|claim| (self.claims.share(row), claim));
+        let line = reason::line(&contradictions, features, &parts, share);
+        let json = serde_json::to_string(&parts).unwrap_or_default();
+        (line, json)
+    }
+}
+
+/// Addresses the analyst trusts keep their score and are not anomalous.
+fn allow(frame: &FeatureFrame, settings: &Settings, verdicts: &mut [Verdict]) -> Result<(), LabError> {
+    if settings.allow.is_empty() {
+        return Ok(());
+    }
+    let (src, client) = (frame.text("src_ip")?, frame.text("client_ip")?);
+    let listed = |column: &[String], row: usize| column.get(row).is_some_and(|address| settings.allow.contains(address));
+    for verdict in verdicts.iter_mut().filter(|verdict| listed(&src, verdict.row) || listed(&client, verdict.row)) {
+        verdict.anomaly = false;
+        verdict.severity = "allowed";
+    }
+    Ok(())
+}
+
+/// Four steps between a threshold that the analyst set and 1.
+fn severity(score: f64, threshold: f64) -> &'static str {
+    let above = (score - threshold) / (1.0 - threshold).max(1e-9);
+    match above {
+        above if above < 0.0 => "none",
+        above if above < 0.15 => "low",
+        above if above < 0.35 => "medium",
+        above if above < 0.6 => "high",
+        _ => "critical",
+    }
+}
+
+/// The same settings over the same models have the same id, so that a repeated run replaces its own record.
+fn run_id(settings: &Settings, report: &CycleReport) -> String {
+    let mut all = Sha256::new();
+    all.update(serde_json::to_vec(settings).unwrap_or_default());
+    for model in &report.models {
+        all.update(&model.id);
+    }
+    hex(&all.finalize()).get(..16).unwrap_or_default().to_owned()
+}
+
+fn indices(flags: &[bool], wanted: bool) -> Vec<usize> {
+    flags.iter().enumerate().filter(|(_, flag)| **flag == wanted).map(|(index, _)| index).collect()
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn severity_rises_with_the_score() {
+        assert_eq!(severity(0.4, 0.5), "none");
+        assert_eq!(severity(0.5, 0.5), "low");
+        assert_eq!(severity(1.0, 0.5), "critical");
+        assert_eq!(severity(1.0, 1.0), "low");
+    }
+}

@@ -1,0 +1,154 @@
+//! The voices of one model, together: fitting, scoring, combining, keeping in a folder.
+//!
+//! Promises: a voice that was not asked is -1; voices are brought to one scale before they are combined; a model file of other
+//! features is refused with a sentence.
+//!
+//! Read next: `ja4-models` (the voices themselves).
+
+use std::path::Path;
+
+use ja4_models::ensemble::{EnsembleModel, EnsembleParams, TrainingData};
+use ja4_models::{AutoencoderParams, BoostedParams, EifParams, Explanation, FeatureSet, Matrix, Voice as _, VoiceKind};
+
+use super::settings::Settings;
+use crate::catalogue::ModelKind;
+use crate::error::LabError;
+
+/// Scores of one session by voice; -1 where a voice was not asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VoiceScores {
+    /// Extended Isolation Forest.
+    pub eif: f64,
+    /// Autoencoder.
+    pub autoencoder: f64,
+    /// Boosted trees.
+    pub boosted: f64,
+}
+
+/// What the voices say of one session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opinion {
+    /// Each voice, brought to 0..1.
+    pub voices: VoiceScores,
+    /// All of them together, 0 to 1.
+    pub score: f64,
+    /// Share of the voices that say what the verdict says.
+    pub agreement: f64,
+    /// The ensemble's severity at its own threshold.
+    pub severity: &'static str,
+}
+
+/// What a model learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct Lessons<'a> {
+    /// Sessions that look like people.
+    pub people: &'a Matrix,
+    /// Sessions with labels: true for a bot.
+    pub labelled: Option<(&'a Matrix, &'a [bool])>,
+}
+
+/// The fitted voices of one model.
+#[derive(Debug)]
+pub struct ModelSet {
+    ensemble: EnsembleModel,
+}
+
+impl ModelSet {
+    /// Fits on the sessions given. Boosted trees and the meta-learner join only where labels of both kinds allow it.
+    ///
+    /// # Errors
+    /// What the voices refuse: see `ja4-models`.
+    pub fn fit(lessons: Lessons<'_>, settings: &Settings) -> Result<Self, LabError> {
+        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        let people = at_least_two(lessons.people);
+        let params = EnsembleParams::default()
+            .eif(EifParams::default().trees(size(settings.trees)).sample_size(size(settings.sample)))
+            .autoencoder((settings.weight_autoencoder > 0.0 && people.rows() >= MIN_AUTOENCODER_ROWS).then(AutoencoderParams::default))
+            .boosted((settings.weight_boosted > 0.0).then(BoostedParams::default))
+            .weights([settings.weight_eif, settings.weight_autoencoder, settings.weight_boosted])
+            .target_fpr(settings.fpr);
+        let data = TrainingData { baseline: &people, labelled: lessons.labelled };
+        Ok(Self { ensemble: params.check()?.fit_on(data, settings.seed)? })
+    }
+
+    /// Reads the voices that [`ModelSet::save`] wrote.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or of other features.
+    pub fn load(folder: &Path, kind: ModelKind, features: &FeatureSet) -> Result<Self, LabError> {
+        let path = folder.join(file_name(kind));
+        let bytes = std::fs::read(&path).map_err(LabError::io("read model", &path))?;
+        let in_file = |error: ja4_models::ModelError| LabError::Ask(format!("read model {}: {error}", path.display()));
+        let ensemble = EnsembleModel::from_bytes(&bytes).map_err(in_file)?;
+        ensemble.features().require(features).map_err(in_file)?;
+        Ok(Self { ensemble })
+    }
+
+    /// Writes the voices into `folder`, making it if needed.
+    ///
+    /// # Errors
+    /// The file system's refusal.
+    pub fn save(&self, folder: &Path, kind: ModelKind) -> Result<(), LabError> {
+        std::fs::create_dir_all(folder).map_err(LabError::io("create folder", folder))?;
+        let path = folder.join(file_name(kind));
+        std::fs::write(&path, self.ensemble.to_bytes()).map_err(LabError::io("write model", &path))
+    }
+
+    /// First 16 digits of the model file's SHA-256.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.ensemble.digest().get(..16).unwrap_or_default().to_owned()
+    }
+
+    /// Scores at or above this are anomalous.
+    #[must_use]
+    pub fn threshold(&self) -> f64 {
+        self.ensemble.threshold()
+    }
+
+    /// What the voices say of every row.
+    ///
+    /// # Errors
+    /// A matrix of other features.
+    pub fn score(&self, matrix: &Matrix) -> Result<Vec<Opinion>, LabError> {
+        let kinds: Vec<VoiceKind> = self.ensemble.voices().map(|voice| voice.kind()).collect();
+        let verdicts = self.ensemble.verdicts(matrix)?;
+        let opinion = |verdict: ja4_models::ensemble::Verdict| {
+            let of = |kind: VoiceKind| {
+                let place = kinds.iter().position(|found| *found == kind);
+                place.and_then(|place| verdict.voices.get(place).copied()).unwrap_or(-1.0)
+            };
+            Opinion {
+                voices: VoiceScores {
+                    eif: of(VoiceKind::Eif),
+                    autoencoder: of(VoiceKind::Autoencoder),
+                    boosted: of(VoiceKind::Boosted),
+                },
+                score: verdict.score,
+                agreement: verdict.agreement,
+                severity: verdict.severity.name(),
+            }
+        };
+        Ok(verdicts.into_iter().map(opinion).collect())
+    }
+
+    /// Which features made the scores.
+    ///
+    /// # Errors
+    /// A matrix of other features.
+    pub fn explain(&self, matrix: &Matrix) -> Result<Explanation, LabError> {
+        Ok(self.ensemble.explain(matrix)?)
+    }
+}
+
+/// Below this a network learns the sessions by heart.
+const MIN_AUTOENCODER_ROWS: usize = 20;
+
+fn file_name(kind: ModelKind) -> String {
+    format!("{}.ja4model", kind.as_str())
+}
+
+/// A forest needs two rows; one session is compared with itself, which makes it ordinary.
+fn at_least_two(matrix: &Matrix) -> Matrix {
+    if matrix.rows() == 1 { matrix.select_rows(&[0, 0]) } else { matrix.clone() }
+}

@@ -1,0 +1,209 @@
+//! One English line per session, and the figures behind it: what differs from the people on this site, most telling first.
+//!
+//! Promises: every number in the line is a stored feature of that session or of the baseline; a contradiction between claim and
+//! fact comes before any statistic; a session without an outstanding value says so.
+//!
+//! Read next: `mod.rs`, `baseline.rs`.
+
+use std::fmt::Write as _;
+
+use ja4_models::Matrix;
+use serde::Serialize;
+
+use crate::catalogue::Feature;
+
+/// How many features a line names.
+const NAMED: usize = 3;
+
+/// The span of a feature among baseline sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Span {
+    /// 5 % of baseline sessions lie below.
+    pub low: f64,
+    /// Half of them.
+    pub median: f64,
+    /// 5 % lie above.
+    pub high: f64,
+}
+
+/// One feature's part in a verdict.
+#[derive(Debug, Clone, Serialize)]
+pub struct Part {
+    /// Feature.
+    pub feature: String,
+    /// Its value in this session.
+    pub value: f64,
+    /// Share of the voices' explanation, 0 to 1.
+    pub share: f64,
+    /// Its span among baseline sessions.
+    pub baseline: Span,
+    /// `above`, `below` or `within` that span.
+    pub position: &'static str,
+}
+
+/// Spans of every column over `rows`; a matrix without rows gives zero spans.
+#[must_use]
+pub fn spans(baseline: &Matrix) -> Vec<Span> {
+    (0..baseline.columns())
+        .map(|column| {
+            let mut values: Vec<f64> = (0..baseline.rows()).filter_map(|row| baseline.row(row).get(column).copied()).collect();
+            values.sort_by(f64::total_cmp);
+            let at = |numerator: usize| values.get(values.len().saturating_sub(1) * numerator / 20).copied().unwrap_or_default();
+            Span { low: at(1), median: at(10), high: at(19) }
+        })
+        .collect()
+}
+
+/// The parts of one session, most telling first: outside the baseline's span before inside, then by share.
+#[must_use]
+pub fn parts(features: &[&Feature], values: &[f64], shares: &[f64], spans: &[Span], count: usize) -> Vec<Part> {
+    let mut parts: Vec<Part> = features
+        .iter()
+        .zip(values)
+        .zip(shares.iter().zip(spans))
+        .map(|((feature, value), (share, span))| Part {
+            feature: feature.name.clone(),
+            value: *value,
+            share: *share,
+            baseline: *span,
+            position: position(*value, *span),
+        })
+        .collect();
+    parts.sort_by(|a, b| {
+        let inside = |part: &Part| part.position == "within";
+        inside(a).cmp(&inside(b)).then(b.share.total_cmp(&a.share)).then(a.feature.cmp(&b.feature))
+    });
+    parts.truncate(count);
+    parts
+}
+
+/// The line: contradictions, then the outstanding features.
+#[must_use]
+pub fn line(contradictions: &[String], features: &[&Feature], parts: &[Part], share: Option<(f64, &str)>) -> String {
+    let mut pieces: Vec<String> = contradictions.to_vec();
+    if let Some((share, claim)) = share
+        && !contradictions.is_empty()
+    {
+        pieces.push(format!("{} of the sessions that claim {claim} look like this", percent(share)));
+    }
+    for part in parts.iter().filter(|part| part.position != "within").take(NAMED) {
+        let unit = features.iter().find(|feature| feature.name == part.feature).map_or("", |feature| feature.unit.as_str());
+        pieces.push(describe(part, unit));
+    }
+    if pieces.is_empty() {
+        let named: Vec<String> = parts.iter().take(NAMED).map(|part| words(&part.feature)).collect();
+        if named.is_empty() {
+            return "nothing to compare it with".to_owned();
+        }
+        return format!("no single value stands out; the combination of {} is rare", named.join(", "));
+    }
+    let mut text = pieces.join("; ");
+    if let Some(first) = text.get(..1) {
+        let upper = first.to_ascii_uppercase();
+        text.replace_range(..1, &upper);
+    }
+    text
+}
+
+fn describe(part: &Part, unit: &str) -> String {
+    let mut text = format!("{} {}", words(&part.feature), shown(part.value, unit));
+    let span = part.baseline;
+    if shown(span.low, unit) == shown(span.high, unit) {
+        let _ = write!(text, " (people: {})", shown(span.median, unit));
+    } else {
+        let _ = write!(text, " (people: {} to {})", shown(span.low, unit), shown(span.high, unit));
+    }
+    text
+}
+
+/// A feature's name as words: `gap_mean_ms` is "gap mean", because its unit stands behind the number.
+fn words(name: &str) -> String {
+    const UNITS: &[&str] = &["_ms", "_us", "_share", "_rate", "_bits"];
+    let stem = UNITS.iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
+    stem.replace('_', " ")
+}
+
+/// A number as people write it, by its unit.
+fn shown(value: f64, unit: &str) -> String {
+    match unit {
+        "share" => percent(value),
+        "ms" if value.abs() >= 10_000.0 => format!("{} s", short(value / 1000.0)),
+        "ms" | "bytes" | "hops" | "us" | "bit" => format!("{} {unit}", short(value)),
+        "1/min" => format!("{}/min", short(value)),
+        _ => short(value),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", short(share * 100.0))
+}
+
+/// At most three significant digits, never an exponent.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    let decimals = if size >= 100.0 || size == size.trunc() && size >= 1.0 || size == 0.0 {
+        0
+    } else if size >= 10.0 {
+        1
+    } else if size >= 0.1 {
+        2
+    } else {
+        4
+    };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn position(value: f64, span: Span) -> &'static str {
+    let slack = 1e-9 * span.high.abs().max(1.0);
+    if value > span.high + slack {
+        "above"
+    } else if value < span.low - slack {
+        "below"
+    } else {
+        "within"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feature(name: &str, unit: &str) -> Feature {
+        Feature {
+            name: name.to_owned(),
+            family: String::new(),
+            formula: String::new(),
+            unit: unit.to_owned(),
+            why: String::new(),
+            neutral: 0.0,
+            transform: crate::catalogue::Transform::None,
+            model: true,
+            complete_only: false,
+        }
+    }
+
+    #[test]
+    fn a_line_names_contradictions_first_and_numbers_with_their_span() {
+        let features = [feature("gap_mean_ms", "ms"), feature("accept_language_rate", "share")];
+        let features: Vec<&Feature> = features.iter().collect();
+        let spans = [Span { low: 900.0, median: 4000.0, high: 30_000.0 }, Span { low: 1.0, median: 1.0, high: 1.0 }];
+        let parts = parts(&features, &[12.0, 0.0], &[0.2, 0.7], &spans, 5);
+        assert_eq!(parts[0].feature, "accept_language_rate");
+        let line = line(&["claims chrome with the TLS stack of curl".to_owned()], &features, &parts, Some((0.002, "chrome")));
+        assert_eq!(
+            line,
+            "Claims chrome with the TLS stack of curl; 0.2 % of the sessions that claim chrome look like this; \
+             accept language 0 % (people: 100 %); gap mean 12 ms (people: 900 ms to 30 s)"
+        );
+    }
+
+    #[test]
+    fn an_ordinary_session_says_so() {
+        let features = [feature("hits", "count")];
+        let features: Vec<&Feature> = features.iter().collect();
+        let spans = [Span { low: 1.0, median: 5.0, high: 9.0 }];
+        let parts = parts(&features, &[4.0], &[1.0], &spans, 5);
+        assert_eq!(line(&[], &features, &parts, None), "no single value stands out; the combination of hits is rare");
+    }
+}

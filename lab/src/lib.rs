@@ -1,0 +1,17 @@
+//! The lab: stored requests to features, voices, verdicts and reasons, and the command line over all of it.
+//!
+//! Promises: scoring never imports and importing never scores behind anyone's back; the same store and settings give the
+//! same scores, bit for bit; every ranked session carries its reason in plain English.
+//!
+//! Read next: [`catalogue`] (features), [`frame`] (their table), [`cycle`] (one detection run), [`cli`].
+
+pub mod anomaly;
+pub mod catalogue;
+pub mod cli;
+pub mod cycle;
+pub mod dataset;
+pub mod error;
+pub mod explain;
+pub mod frame;
+pub mod render;
+pub mod sessions;

@@ -1,0 +1,16 @@
+//! `ja4-lab`: the command line. It parses what was typed, runs one command, and turns its result into an exit status.
+//!
+//! Promises: 0 done, 1 failed with one plain sentence on stderr, 2 wrong usage; a closed pipe is success.
+//!
+//! Read next: `cli/args.rs` (what can be typed), `cli/mod.rs` (what it does).
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ja4_lab::cli::{self, args::Cli};
+
+fn main() -> ExitCode {
+    // In a child that only checks whether a database can be opened, this does not return.
+    ja4_replay::store::duckdb::probe::child_entry();
+    cli::run(Cli::parse())
+}

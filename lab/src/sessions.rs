@@ -1,0 +1,52 @@
+//! The ranked list: scored sessions, worst first, with their reasons. The command line and the desktop ask here.
+//!
+//! Promises: the order is total (score, hits, key), so two runs print the same; a condition is run read-only and confined.
+//!
+//! Read next: `sql/duckdb/queries/sessions.sql`.
+
+use std::path::Path;
+
+use duckdb::arrow::array::RecordBatch;
+use ja4_replay::store::Store as _;
+use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions};
+
+use crate::error::LabError;
+
+const SESSIONS: &str = include_str!("../../sql/duckdb/queries/sessions.sql");
+const HAS_REQUESTS: &str = include_str!("../../sql/duckdb/queries/has_requests.sql");
+
+/// Opens a database for statements that a person typed: read-only, and no other file can be touched.
+///
+/// # Errors
+/// The file does not exist, is locked, damaged or newer.
+pub fn open_confined(path: &Path) -> Result<DuckDb, LabError> {
+    Ok(DuckDb::open_read_only(path, &DuckDbOptions { confined: true, ..DuckDbOptions::default() })?)
+}
+
+/// The `top` worst sessions that meet `condition` (SQL over the columns of `ml_all_scores`).
+///
+/// # Errors
+/// The engine's words about the condition.
+pub fn ranked(store: &DuckDb, top: usize, condition: Option<&str>) -> Result<Vec<RecordBatch>, LabError> {
+    let condition = condition.unwrap_or("true");
+    // The engine parses the condition; balanced or not, it runs where nothing can be changed.
+    let text = SESSIONS.replace("/*condition*/ true", condition).replace("/*top*/ 25", &top.to_string());
+    Ok(store.query(&text)?)
+}
+
+/// Why a list of sessions is empty, as a sentence.
+///
+/// # Errors
+/// The engine's refusal.
+pub fn why_empty(store: &DuckDb, condition: Option<&str>) -> Result<String, LabError> {
+    let scored = ranked(store, 1, None)?.iter().map(RecordBatch::num_rows).sum::<usize>();
+    if let (Some(condition), true) = (condition, scored > 0) {
+        return Ok(format!("no session meets the condition {condition:?}; without it there are some"));
+    }
+    let requests = store.query(HAS_REQUESTS)?.iter().map(RecordBatch::num_rows).sum::<usize>();
+    Ok(if requests == 0 {
+        "the database holds no requests: import some with `ja4-lab replay CAPTURE --http-log LOG --db DB`".to_owned()
+    } else {
+        "requests are stored but not scored: run `ja4-lab score --db DB`".to_owned()
+    })
+}

@@ -1,0 +1,14 @@
+//! The whole program on real input: what a user would notice, asserted from outside.
+//!
+//! Promises: each test makes its own folder; nothing outside the repository is needed.
+//!
+//! Read next: `support.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+mod bad_input;
+mod determinism;
+mod help;
+mod join_truth;
+mod kill;
+mod support;

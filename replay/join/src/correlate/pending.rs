@@ -1,0 +1,153 @@
+//! Requests that wait until everything that could have carried them must have been seen.
+//!
+//! Promises: they leave in the order of the end of their uncertainty interval, then time, key and place in their log, whatever
+//! order they came in; entries and bytes are bounded. At a bound the oldest is handed out early, to be decided with what is known.
+//!
+//! Read next: `engine.rs`.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use ja4_event::HttpEvent;
+
+use super::config::{CorrelatorConfig, Gauge, PolicyReport, SourceId};
+use super::key::PeerKey;
+use super::row_key::RowKey;
+
+/// Port of a request whose log lacks it, in the sort key.
+const NO_PORT: u32 = u32::MAX;
+
+/// A request in waiting.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The request as logged.
+    pub http: Box<HttpEvent>,
+    /// Its source.
+    pub source: SourceId,
+    /// Its identity.
+    pub row_key: RowKey,
+    /// Ordinal among identical records of the source.
+    pub ordinal: u32,
+    /// Its time, skew-corrected.
+    pub ts_ns: i64,
+    /// Client address and port, where the log has both.
+    pub key: Option<PeerKey>,
+    /// Whether it came after its window had passed.
+    pub late: bool,
+    bytes: usize,
+}
+
+/// What decides the order: `(hi, ts, address, port, place in log, row key)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    hi_ns: i64,
+    ts_ns: i64,
+    ip: u128,
+    port: u32,
+    sequence: u64,
+    row_key: RowKey,
+    slot: u32,
+}
+
+/// The bounded queue of requests.
+#[derive(Debug, Default)]
+pub struct PendingTable {
+    order: BinaryHeap<Reverse<Place>>,
+    slots: Vec<Option<Waiting>>,
+    free: Vec<u32>,
+    bytes: usize,
+    count_gauge: Gauge,
+    bytes_gauge: Gauge,
+}
+
+impl Waiting {
+    /// A request of `source` that is to wait.
+    #[must_use]
+    pub fn new(http: Box<HttpEvent>, source: SourceId, row_key: (RowKey, u32), ts_ns: i64, late: bool) -> Self {
+        let key = http.src_ip.zip(http.src_port).map(|(ip, port)| PeerKey::new(ip, port));
+        let bytes = event_bytes(&http);
+        Self { http, source, row_key: row_key.0, ordinal: row_key.1, ts_ns, key, late, bytes }
+    }
+}
+
+impl PendingTable {
+    /// Adds a request whose uncertainty ends at `hi_ns`; `sequence` is its place in its log.
+    pub fn push(&mut self, waiting: Waiting, hi_ns: i64, sequence: u64) {
+        self.bytes += waiting.bytes;
+        let (ip, port) = match (waiting.key, waiting.http.src_ip) {
+            (Some(key), _) => (key.ip(), u32::from(key.port())),
+            (None, Some(ip)) => (super::key::ip_number(ip), NO_PORT),
+            (None, None) => (0, NO_PORT),
+        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.order.push(Reverse(Place { hi_ns, ts_ns: waiting.ts_ns, ip, port, sequence, row_key: waiting.row_key, slot }));
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(waiting);
+        }
+        self.count_gauge.seen(self.order.len());
+        self.bytes_gauge.seen(self.bytes);
+    }
+
+    /// Takes the requests of the earliest instant and key whose uncertainty ended at or before `until_ns` into `run`, in the order
+    /// of their logs. Returns `false` if there is none.
+    pub fn pop_run(&mut self, until_ns: i64, run: &mut Vec<Waiting>) -> bool {
+        run.clear();
+        let Some(Reverse(first)) = self.order.peek().copied().filter(|Reverse(first)| first.hi_ns <= until_ns) else {
+            return false;
+        };
+        let same =
+            |place: &Place| (place.hi_ns, place.ts_ns, place.ip, place.port) == (first.hi_ns, first.ts_ns, first.ip, first.port);
+        while self.order.peek().is_some_and(|Reverse(place)| same(place)) {
+            let Some(Reverse(place)) = self.order.pop() else { break };
+            self.free.push(place.slot);
+            if let Some(waiting) = self.slots.get_mut(place.slot as usize).and_then(Option::take) {
+                self.bytes = self.bytes.saturating_sub(waiting.bytes);
+                run.push(waiting);
+            }
+        }
+        true
+    }
+
+    /// Whether a bound is exceeded; the caller then decides the oldest run early.
+    pub fn is_over(&mut self, config: &CorrelatorConfig) -> bool {
+        if self.order.len() > config.max_pending_requests {
+            self.count_gauge.evictions += 1;
+            return true;
+        }
+        let over = self.bytes > config.max_pending_bytes && self.order.len() > 1;
+        self.bytes_gauge.evictions += u64::from(over);
+        over
+    }
+
+    /// Requests waiting.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Bounds, peaks and early decisions.
+    #[must_use]
+    pub fn reports(&self, config: &CorrelatorConfig) -> [PolicyReport; 2] {
+        [
+            self.count_gauge.report("pending_requests", config.max_pending_requests, "oldest decided early with what is known"),
+            self.bytes_gauge.report("pending_bytes", config.max_pending_bytes, "oldest decided early with what is known"),
+        ]
+    }
+}
+
+/// Approximate heap and inline bytes of a request in waiting.
+fn event_bytes(e: &HttpEvent) -> usize {
+    let texts = [&e.server, &e.conn_id, &e.scheme, &e.method, &e.host, &e.path, &e.query, &e.http_version, &e.h2];
+    let heap: usize = texts.into_iter().flatten().map(String::capacity).sum();
+    let headers: usize = e.headers.iter().map(|(name, value)| name.capacity() + value.capacity() + 2 * size_of::<String>()).sum();
+    size_of::<HttpEvent>() + size_of::<Waiting>() + size_of::<Place>() + heap + headers
+}

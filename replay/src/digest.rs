@@ -1,0 +1,175 @@
+//! Digests that say whether two results are the same, whatever the store, the thread count or the way the data came in.
+//!
+//! Promises: every row is hashed by SHA-256 over a canonical form (Int: 8 bytes little-endian, Float: its 8 bits likewise,
+//! Text: 4-byte length and UTF-8), the row hashes are put in key order, and the digest is SHA-256 over keys and hashes.
+//! Equal digests mean equal rows; a digest of no rows is the SHA-256 of nothing.
+//!
+//! Read next: `store/mod.rs`, whose queries feed this.
+
+use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::datatypes::DataType;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+/// Collects row hashes and gives the digest.
+#[derive(Debug, Default)]
+pub struct TableDigest {
+    /// (canonical key, hash of the row); sorted at the end.
+    rows: Vec<(Box<[u8]>, [u8; 32])>,
+}
+
+/// A column that no digest can be taken of.
+#[derive(Debug, thiserror::Error)]
+#[error("digest: column {name} has type {found}, expected BIGINT, DOUBLE or VARCHAR")]
+pub struct DigestError {
+    name: String,
+    found: String,
+}
+
+impl TableDigest {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the rows of `batch`; the first `key_columns` columns are the key.
+    ///
+    /// # Errors
+    /// A column that is neither BIGINT, DOUBLE nor VARCHAR.
+    pub fn add(&mut self, batch: &RecordBatch, key_columns: usize) -> Result<(), DigestError> {
+        let columns: Vec<Canonical<'_>> = batch
+            .columns()
+            .iter()
+            .zip(batch.schema().fields())
+            .map(|(array, field)| Canonical::new(array.as_ref()).ok_or_else(|| unsupported(field.name(), array.data_type())))
+            .collect::<Result<_, _>>()?;
+        let hashed: Vec<_> = (0..batch.num_rows())
+            .into_par_iter()
+            .with_min_len(512)
+            .map_init(Vec::new, |buffer: &mut Vec<u8>, row| {
+                buffer.clear();
+                let mut key_end = 0;
+                for (index, column) in columns.iter().enumerate() {
+                    column.write(row, buffer);
+                    if index + 1 == key_columns {
+                        key_end = buffer.len();
+                    }
+                }
+                let key: Box<[u8]> = buffer.get(..key_end).unwrap_or_default().into();
+                (key, Sha256::digest(&buffer).into())
+            })
+            .collect();
+        self.rows.extend(hashed);
+        Ok(())
+    }
+
+    /// Number of rows added.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The digest, 64 hex digits.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        self.rows.par_sort_unstable();
+        let mut all = Sha256::new();
+        for (key, hash) in &self.rows {
+            all.update(key);
+            all.update(hash);
+        }
+        hex(&all.finalize())
+    }
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+enum Canonical<'a> {
+    Int(&'a Int64Array),
+    Float(&'a Float64Array),
+    Text(&'a StringArray),
+}
+
+impl<'a> Canonical<'a> {
+    fn new(array: &'a dyn Array) -> Option<Self> {
+        let any = array.as_any();
+        any.downcast_ref()
+            .map(Self::Int)
+            .or_else(|| any.downcast_ref().map(Self::Float))
+            .or_else(|| any.downcast_ref().map(Self::Text))
+    }
+
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Int(array) => out.extend_from_slice(&array.value(row).to_le_bytes()),
+            Self::Float(array) => out.extend_from_slice(&canonical_bits(array.value(row)).to_le_bytes()),
+            Self::Text(array) => {
+                let text = array.value(row);
+                let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                out.extend_from_slice(&length.to_le_bytes());
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+}
+
+/// One zero and one NaN, so that equal numbers have equal bits.
+fn canonical_bits(value: f64) -> u64 {
+    if value == 0.0 {
+        0
+    } else if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
+}
+
+fn unsupported(name: &str, found: &DataType) -> DigestError {
+    DigestError { name: name.to_owned(), found: found.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use duckdb::arrow::datatypes::{Field, Schema};
+
+    use super::*;
+
+    fn batch(keys: &[i64], texts: &[&str]) -> RecordBatch {
+        let schema = Schema::new(vec![Field::new("k", DataType::Int64, false), Field::new("t", DataType::Utf8, false)]);
+        let columns: Vec<Arc<dyn Array>> =
+            vec![Arc::new(Int64Array::from(keys.to_vec())), Arc::new(StringArray::from(texts.to_vec()))];
+        RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+    }
+
+    fn digest(batches: &[RecordBatch]) -> String {
+        let mut table = TableDigest::new();
+        for one in batches {
+            table.add(one, 1).unwrap();
+        }
+        table.finish()
+    }
+
+    #[test]
+    fn order_and_batching_do_not_matter_but_every_value_does() {
+        let whole = digest(&[batch(&[1, 2, 3], &["a", "b", "c"])]);
+        assert_eq!(whole, digest(&[batch(&[3], &["c"]), batch(&[2, 1], &["b", "a"])]));
+        assert_ne!(whole, digest(&[batch(&[1, 2, 3], &["a", "b", "d"])]));
+        assert_ne!(whole, digest(&[batch(&[1, 2], &["a", "b"])]));
+    }
+
+    #[test]
+    fn text_boundaries_are_part_of_the_form() {
+        assert_ne!(digest(&[batch(&[1, 1], &["ab", "c"])]), digest(&[batch(&[1, 1], &["a", "bc"])]));
+    }
+}

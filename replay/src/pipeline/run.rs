@@ -1,0 +1,390 @@
+//! The stages put together: two readers, the join between them, the writer behind it.
+//!
+//! Promises: the stream whose time lags is read first, so that memory stays bounded however the inputs overlap; the skew of each
+//! log is estimated from its first requests before anything is joined.
+//!
+//! Read next: `network.rs`, `http.rs`, `writer.rs`, `ja4_join::correlate`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, ScopedJoinHandle};
+
+use ja4_capture::Summary as CaptureSummary;
+use ja4_event::NetworkEvent;
+use ja4_join::correlate::{
+    Correlator, CorrelatorConfig, CorrelatorStats, HandshakeTime, MatchKind, RequestTime, SkewEstimate, SourceId, estimate_skew,
+};
+use ja4_join::enrich::Enricher;
+
+use super::http::{self, LogReport, SourcedRequest};
+use super::network;
+use super::plan::{self, Input, ReplayPlan, Skew};
+use super::summary::{FileSummary, PolicySummary, ReplaySummary};
+use super::writer::{self, Decided};
+use super::{Batch, Progress, QUEUE_BATCHES};
+use crate::ReplayError;
+use crate::store::duckdb::{DuckDb, InputRecord, InputState, sql};
+use crate::store::{Appended, Store as _};
+
+/// Events of each stream that the skew is estimated from.
+const SKEW_EVENTS: usize = 20_000;
+
+/// Places of damage named in the summary; all are counted.
+const NOTED: usize = 20;
+
+/// Reads, joins and stores what `plan` names.
+///
+/// # Errors
+/// A file that cannot be read at all, a log in an unknown format, a store that refuses.
+pub fn replay(plan: &ReplayPlan, store: &mut DuckDb, progress: &dyn Progress) -> Result<ReplaySummary, ReplayError> {
+    let capture_paths = if plan.captures.is_empty() { Vec::new() } else { ja4_capture::source::open::expand(&plan.captures)? };
+    let captures = Input::read_all(&capture_paths)?;
+    let logs = Input::read_all(&plan.http_logs)?;
+    let run_id = plan::run_id(plan, &captures, &logs);
+    let mut summary = ReplaySummary { run_id: run_id.clone(), ..ReplaySummary::default() };
+    let earlier = store.inputs()?;
+    let mine = |record: &&InputRecord| record.run_id == run_id;
+    if !earlier.is_empty() && earlier.iter().filter(mine).count() == captures.len() + logs.len() {
+        if earlier.iter().filter(mine).all(|record| record.state == InputState::Complete) {
+            nothing_new(&mut summary, &earlier, &run_id);
+            return totals(store, summary);
+        }
+        summary
+            .notes
+            .push("an earlier replay of these files did not end; it is continued: rows that are stored are skipped".to_owned());
+    }
+    let opened = http::open(&logs, &plan.http_format)?;
+    let enricher = match &plan.reference {
+        Some(folder) => Enricher::load(folder)?,
+        None => Enricher::embedded()?,
+    };
+    record(store, &captures, &logs, &run_id, InputState::Started, &summary)?;
+    let outcome = Stages { plan, captures: &captures, logs: &logs, progress }.run(store, opened, enricher)?;
+    outcome.tell(&mut summary, &captures, &logs);
+    record(store, &captures, &logs, &run_id, InputState::Complete, &summary)?;
+    totals(store, summary)
+}
+
+/// Everything the stages leave behind.
+struct Outcome {
+    network: CaptureSummary,
+    http: Vec<LogReport>,
+    skews: Vec<Option<SkewEstimate>>,
+    applied_ns: Vec<i64>,
+    stats: CorrelatorStats,
+    policies: Vec<PolicySummary>,
+    stored: Appended,
+}
+
+struct Stages<'a> {
+    plan: &'a ReplayPlan,
+    captures: &'a [Input],
+    logs: &'a [Input],
+    progress: &'a dyn Progress,
+}
+
+impl Stages<'_> {
+    fn run(&self, store: &mut DuckDb, opened: Vec<http::OpenLog>, mut enricher: Enricher) -> Result<Outcome, ReplayError> {
+        let sources = http::named_headers(&opened);
+        let (net_read, http_read) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (net_out, net_in) = sync_channel(QUEUE_BATCHES);
+        let (http_out, http_in) = sync_channel(QUEUE_BATCHES);
+        let (decided_out, decided_in) = sync_channel(QUEUE_BATCHES);
+        let paths: Vec<_> = self.captures.iter().map(|input| input.path.clone()).collect();
+        let lateness_ns = self.plan.lateness_ns;
+        let options = ja4_capture::Options {
+            threads: self.plan.threads,
+            keylog: self.plan.keylog.clone(),
+            ..ja4_capture::Options::default()
+        };
+        thread::scope(|scope| {
+            let network = scope.spawn(|| network::read(&paths, &options, &net_read, &{ net_out }));
+            let http = scope.spawn(|| http::read(opened, lateness_ns, &http_read, &{ http_out }));
+            let writer = scope.spawn(|| writer::write(store, &mut enricher, &sources, &{ decided_in }));
+            let total = self.captures.iter().chain(self.logs).map(|input| input.bytes).sum();
+            let tick = || self.progress.bytes(net_read.load(Ordering::Relaxed) + http_read.load(Ordering::Relaxed), total);
+            let joined = self.join(net_in, http_in, decided_out, &tick);
+            // The writer's error is the cause when the join could not hand over.
+            let stored = ended(writer, "writer")?;
+            let (stats, policies, skews, applied_ns) = joined?;
+            let (network, http) = (ended(network, "capture reader")?, ended(http, "log reader")?);
+            Ok(Outcome { network, http, skews, applied_ns, stats, policies, stored })
+        })
+    }
+
+    #[allow(clippy::type_complexity, reason = "used once, one line above")]
+    fn join(
+        &self,
+        network: Receiver<Batch<NetworkEvent>>,
+        http: Receiver<Batch<SourcedRequest>>,
+        out: SyncSender<Decided>,
+        tick: &dyn Fn(),
+    ) -> Result<(CorrelatorStats, Vec<PolicySummary>, Vec<Option<SkewEstimate>>, Vec<i64>), ReplayError> {
+        let config = CorrelatorConfig {
+            window_ns: self.plan.window_ns,
+            keepalive_max_ns: self.plan.keepalive_ns,
+            ..CorrelatorConfig::default()
+        };
+        let mut network = Stream::new(network);
+        let mut http = Stream::new(http);
+        network.buffer(SKEW_EVENTS);
+        http.buffer(SKEW_EVENTS);
+        let skews = self.skews(&network, &http);
+        let applied_ns: Vec<i64> = skews.iter().map(|estimate| self.applied(*estimate)).collect();
+        let mut correlator = Correlator::new(config.clone());
+        for (number, skew_ns) in applied_ns.iter().enumerate() {
+            correlator.set_skew(SourceId(u32::try_from(number).unwrap_or(u32::MAX)), *skew_ns);
+        }
+        // Watermarks are on the capture's clock; a log that runs ahead reaches them later.
+        let ahead_ns = applied_ns.iter().copied().max().unwrap_or_default().max(0);
+        let mut wait = self.progress.waiter();
+        loop {
+            let http_reached = http.reached_ns.saturating_sub(ahead_ns);
+            let reached_ns = network.reached_ns.min(http_reached);
+            if reached_ns == i64::MAX {
+                break;
+            }
+            if network.reached_ns <= http_reached {
+                network.take(|event| correlator.network(event));
+            } else {
+                http.take(|(event, source)| correlator.http(event, source));
+            }
+            tick();
+            let reached_ns = network.reached_ns.min(http.reached_ns.saturating_sub(ahead_ns));
+            if reached_ns != i64::MIN && reached_ns != i64::MAX {
+                wait(reached_ns);
+            }
+            // No event before `reached_ns` follows, so none at or before `watermark − window`.
+            correlator.advance(reached_ns.saturating_add(config.window_ns).saturating_sub(1));
+            if !send(&mut correlator, &out) {
+                break;
+            }
+        }
+        correlator.finish();
+        send(&mut correlator, &out);
+        let policies = correlator.policies().iter().map(policy).collect();
+        Ok((correlator.stats(), policies, skews, applied_ns))
+    }
+
+    fn skews(&self, network: &Stream<NetworkEvent>, http: &Stream<SourcedRequest>) -> Vec<Option<SkewEstimate>> {
+        let handshakes: Vec<HandshakeTime> = network.waiting().filter_map(HandshakeTime::of).collect();
+        (0..self.logs.len())
+            .map(|number| {
+                let source = SourceId(u32::try_from(number).unwrap_or(u32::MAX));
+                let mine = http.waiting().filter(|(_, from)| *from == source);
+                let requests: Vec<RequestTime> = mine.filter_map(|(event, _)| RequestTime::of(event)).collect();
+                matches!(self.plan.skew, Skew::Auto).then(|| estimate_skew(&handshakes, &requests))
+            })
+            .collect()
+    }
+
+    fn applied(&self, estimate: Option<SkewEstimate>) -> i64 {
+        match self.plan.skew {
+            Skew::Auto => estimate.map_or(0, |estimate| estimate.skew_ns),
+            Skew::Fixed(skew_ns) => skew_ns,
+        }
+    }
+}
+
+/// One input stream with the batches read ahead of the join.
+struct Stream<T> {
+    from: Receiver<Batch<T>>,
+    ahead: std::collections::VecDeque<Batch<T>>,
+    reached_ns: i64,
+}
+
+impl<T> Stream<T> {
+    fn new(from: Receiver<Batch<T>>) -> Self {
+        Self { from, ahead: std::collections::VecDeque::new(), reached_ns: i64::MIN }
+    }
+
+    /// Reads ahead until `events` are at hand or the stream ends.
+    fn buffer(&mut self, events: usize) {
+        let mut held = 0_usize;
+        while held < events {
+            let Ok(batch) = self.from.recv() else { return };
+            held = held.saturating_add(batch.events.len().max(1));
+            self.ahead.push_back(batch);
+        }
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.ahead.iter().flat_map(|batch| &batch.events)
+    }
+
+    /// Hands the next batch over; at the end the stream has reached the end of time.
+    fn take(&mut self, mut each: impl FnMut(T)) {
+        let batch = self.ahead.pop_front().or_else(|| self.from.recv().ok());
+        let Some(batch) = batch else {
+            self.reached_ns = i64::MAX;
+            return;
+        };
+        batch.events.into_iter().for_each(&mut each);
+        self.reached_ns = self.reached_ns.max(batch.reached_ns);
+    }
+}
+
+fn send(correlator: &mut Correlator, out: &SyncSender<Decided>) -> bool {
+    let mut decided = Decided::default();
+    correlator.take_joined(&mut decided.joined);
+    correlator.take_tls_only(&mut decided.tls_only);
+    decided.joined.is_empty() && decided.tls_only.is_empty() || out.send(decided).is_ok()
+}
+
+fn ended<T>(handle: ScopedJoinHandle<'_, Result<T, ReplayError>>, who: &'static str) -> Result<T, ReplayError> {
+    handle.join().unwrap_or(Err(ReplayError::Worker(who)))
+}
+
+fn policy(report: &ja4_join::correlate::PolicyReport) -> PolicySummary {
+    PolicySummary {
+        name: report.name.to_owned(),
+        limit: report.limit,
+        peak: report.peak,
+        evictions: report.evictions,
+        policy: report.policy.to_owned(),
+    }
+}
+
+fn capture_policy(report: &ja4_capture::PolicyReport) -> PolicySummary {
+    PolicySummary {
+        name: report.table.clone(),
+        limit: report.limit,
+        peak: report.peak,
+        evictions: report.evictions,
+        policy: report.policy.clone(),
+    }
+}
+
+impl Outcome {
+    fn tell(self, summary: &mut ReplaySummary, captures: &[Input], logs: &[Input]) {
+        let counters = self.network.counters;
+        summary.packets = counters.packets;
+        summary.bytes = counters.bytes;
+        summary.damaged_packets = counters.damaged_packets.saturating_add(self.network.damage_count);
+        summary.tls_handshakes = counters.tls_handshakes;
+        summary.http_requests = self.stats.requests.saturating_sub(self.stats.duplicate_requests);
+        summary.tls_only = self.stats.tls_only;
+        summary.rows_added = self.stored.added;
+        summary.duplicates_skipped = self.stored.skipped.saturating_add(self.stats.duplicate_requests);
+        for (kind, requests) in MatchKind::ALL.iter().zip(self.stats.by_kind) {
+            summary.match_kinds.insert(kind.as_str().to_owned(), requests);
+            match kind {
+                MatchKind::NoHandshake | MatchKind::NoPort => summary.http_only += requests,
+                MatchKind::Ambiguous => {
+                    summary.ambiguous += requests;
+                    summary.matched += requests;
+                }
+                _ => summary.matched += requests,
+            }
+        }
+        self.tell_files(summary, captures, logs);
+        summary.policies = self.network.policies.iter().map(capture_policy).chain(self.policies).collect();
+        reasons(summary);
+    }
+
+    fn tell_files(&self, summary: &mut ReplaySummary, captures: &[Input], logs: &[Input]) {
+        for input in captures {
+            let file = FileSummary { kind: "capture".to_owned(), ..file_summary(input) };
+            summary.files.push(file);
+        }
+        for ((input, report), (skew, applied_ns)) in logs.iter().zip(&self.http).zip(self.skews.iter().zip(&self.applied_ns)) {
+            summary.damaged_http_records = summary.damaged_http_records.saturating_add(report.damaged);
+            summary.files.push(FileSummary {
+                kind: "http_log".to_owned(),
+                records: report.records,
+                damaged: report.damaged,
+                format: report.format.clone(),
+                skew_ns: Some(*applied_ns),
+                skew_support: skew.map(|estimate| u64::try_from(estimate.support).unwrap_or(u64::MAX)),
+                ..file_summary(input)
+            });
+            summary.notes.extend(report.first.iter().map(|damage| format!("damaged log record: {damage}")));
+            summary.notes.extend(report.notes.iter().map(|note| format!("{}: {note}", input.name())));
+        }
+        summary.notes.extend(self.network.failed_files.iter().cloned());
+        summary.notes.extend(self.network.damage.iter().take(NOTED).map(|damage| format!("damaged capture: {damage}")));
+    }
+}
+
+fn file_summary(input: &Input) -> FileSummary {
+    FileSummary { name: input.name(), sha256: input.sha256.clone(), bytes: input.bytes, ..FileSummary::default() }
+}
+
+/// Every zero that a user would wonder about gets its sentence.
+fn reasons(summary: &mut ReplaySummary) {
+    let captured = summary.files.iter().any(|file| file.kind == "capture");
+    let logged = summary.files.iter().any(|file| file.kind == "http_log");
+    let mut note = |text: &str| summary.notes.push(text.to_owned());
+    if captured && summary.packets == 0 {
+        note("the captures hold no packets");
+    } else if captured && summary.tls_handshakes == 0 {
+        note(
+            "no handshake was found: the traffic is not TLS, QUIC or clear HTTP, or the capture began after the connections did",
+        );
+    }
+    if !logged {
+        note("no HTTP log was given, so there are no requests to join (see --http-log)");
+    } else if summary.http_requests == 0 {
+        note("the HTTP logs hold no request that could be read");
+    } else if captured && summary.tls_handshakes > 0 && summary.matched == 0 {
+        note(
+            "no request was joined: do log and capture cover the same time, and does the log carry the client port (%{remote}p)?",
+        );
+    }
+}
+
+fn nothing_new(summary: &mut ReplaySummary, earlier: &[InputRecord], run_id: &str) {
+    for record in earlier.iter().filter(|record| record.run_id == run_id) {
+        summary.duplicates_skipped = summary.duplicates_skipped.saturating_add(match record.kind.as_str() {
+            "http_log" => u64::try_from(record.records).unwrap_or_default(),
+            _ => 0,
+        });
+    }
+    summary.notes.push("nothing new: these files were imported before with the same settings; not one row was added".to_owned());
+}
+
+fn record(
+    store: &DuckDb,
+    captures: &[Input],
+    logs: &[Input],
+    run_id: &str,
+    state: InputState,
+    summary: &ReplaySummary,
+) -> Result<(), ReplayError> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let one = |(kind, input): (&str, &Input)| {
+        let file = summary.files.iter().find(|file| file.sha256 == input.sha256 && file.kind == kind);
+        InputRecord {
+            content_hash: input.sha256.clone(),
+            kind: kind.to_owned(),
+            name: input.name(),
+            bytes: number(input.bytes),
+            records: file.map_or(0, |file| number(file.records)),
+            damaged: file.map_or(0, |file| number(file.damaged)),
+            state,
+            first_ns: 0,
+            last_ns: 0,
+            skew_ns: file.and_then(|file| file.skew_ns).unwrap_or_default(),
+            run_id: run_id.to_owned(),
+            detail: file.map(|file| file.format.clone()).unwrap_or_default(),
+        }
+    };
+    let inputs = captures.iter().map(|input| ("capture", input)).chain(logs.iter().map(|input| ("http_log", input)));
+    store.record_inputs(&inputs.map(one).collect::<Vec<_>>())
+}
+
+fn totals(store: &DuckDb, mut summary: ReplaySummary) -> Result<ReplaySummary, ReplayError> {
+    let counts = store.query(sql::TOTALS)?;
+    let value = |column: usize| {
+        let array = counts.first().and_then(|batch| batch.columns().get(column).cloned());
+        let ints = array.and_then(|array| {
+            use duckdb::arrow::array::{Array as _, Int64Array};
+            array.as_any().downcast_ref::<Int64Array>().filter(|ints| !ints.is_empty()).map(|ints| ints.value(0))
+        });
+        u64::try_from(ints.unwrap_or_default()).unwrap_or_default()
+    };
+    summary.rows = value(0);
+    summary.sessions = value(2);
+    summary.anomalies = value(3);
+    Ok(summary)
+}

@@ -1,0 +1,251 @@
+//! One DuckDB file: opening it without ever crashing on it, and bringing it to the schema of `sql/duckdb/`.
+//!
+//! Promises: a file is opened in a child process first, because a damaged write-ahead log aborts inside the library; a file
+//! that cannot be opened is set aside, never deleted; migrations are numbered, checksummed and applied once.
+//!
+//! Read next: `probe.rs` (the child), `append.rs`, `query.rs`, `tables.rs`, `sql.rs` (the statements, from `sql/`).
+
+mod append;
+pub mod probe;
+mod query;
+pub mod sql;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use duckdb::{AccessMode, Config, Connection};
+use sha2::{Digest as _, Sha256};
+
+pub use self::tables::{InputRecord, InputState, RunRecord, TlsOnlyRow};
+use super::{Appended, Store};
+use crate::ReplayError;
+use crate::digest::hex;
+use duckdb::arrow::array::RecordBatch;
+use ja4_join::row::HttpLogRow;
+
+/// How to open a database.
+#[derive(Debug, Clone, Default)]
+pub struct DuckDbOptions {
+    /// Threads the engine may use; 0 lets it choose.
+    pub threads: usize,
+    /// Memory the engine may use before it spills to disk, e.g. `"4GB"`; empty lets it choose.
+    pub memory: String,
+    /// Only read; the file must exist.
+    pub read_only: bool,
+    /// Statements may touch no other file (no COPY TO, no ATTACH, no read_csv): for text that a person typed.
+    pub confined: bool,
+    /// The driver's wall clock, only to record when a migration was applied.
+    pub now_ns: i64,
+}
+
+/// An open DuckDB database.
+pub struct DuckDb {
+    connection: Connection,
+    path: PathBuf,
+    /// Where a damaged predecessor was put, if there was one.
+    set_aside: Option<PathBuf>,
+    now_ns: i64,
+}
+
+impl std::fmt::Debug for DuckDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DuckDb").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl DuckDb {
+    /// Opens `path` for writing, making it if needed. A file that cannot be opened is renamed to `*.damaged-N` and a fresh one made.
+    ///
+    /// # Errors
+    /// The file is locked, from a newer version, or no database at all; those are left as they are.
+    pub fn open(path: &Path, options: &DuckDbOptions) -> Result<Self, ReplayError> {
+        let mut set_aside = None;
+        if path.exists() {
+            match probe::probe(path, false)? {
+                probe::Verdict::Good => {}
+                probe::Verdict::Damaged(_) => set_aside = Some(put_aside(path)?),
+            }
+        } else if wal_of(path).exists() {
+            // A log without its database would be replayed into the fresh file.
+            set_aside = Some(put_aside(path)?);
+        }
+        let connection = connect(path, options)?;
+        Ok(Self { connection, path: path.to_path_buf(), set_aside, now_ns: options.now_ns })
+    }
+
+    /// Opens an existing database without changing it.
+    ///
+    /// # Errors
+    /// As [`DuckDb::open`], and when the file does not exist or is damaged.
+    pub fn open_read_only(path: &Path, options: &DuckDbOptions) -> Result<Self, ReplayError> {
+        if !path.exists() {
+            return Err(ReplayError::NoDatabase { path: path.to_path_buf() });
+        }
+        if let probe::Verdict::Damaged(detail) = probe::probe(path, true)? {
+            return Err(ReplayError::Engine {
+                operation: "open database",
+                path: path.to_path_buf(),
+                detail: format!("it is damaged ({detail}); run the same replay again: it sets the file aside and rebuilds it"),
+            });
+        }
+        let connection = connect(path, &DuckDbOptions { read_only: true, ..options.clone() })?;
+        let database = Self { connection, path: path.to_path_buf(), set_aside: None, now_ns: options.now_ns };
+        database.refuse_newer()?;
+        Ok(database)
+    }
+
+    /// Where a damaged predecessor was put when this database was opened.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Folds the write-ahead log into the file.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub fn checkpoint(&self) -> Result<(), ReplayError> {
+        self.run("checkpoint", sql::CHECKPOINT)
+    }
+
+    /// Runs statements from `sql/` that return nothing.
+    pub(crate) fn run(&self, operation: &'static str, text: &'static str) -> Result<(), ReplayError> {
+        self.connection.execute_batch(text).map_err(|error| self.engine(operation, &error))
+    }
+
+    pub(crate) fn engine(&self, operation: &'static str, error: &duckdb::Error) -> ReplayError {
+        ReplayError::engine(operation, &self.path, error)
+    }
+
+    fn refuse_newer(&self) -> Result<(), ReplayError> {
+        let applied = self.applied()?;
+        match applied.last() {
+            Some((version, _)) if *version > sql::latest_version() => Err(ReplayError::Newer {
+                path: self.path.clone(),
+                detail: format!("schema version {version}, this program knows {}", sql::latest_version()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Migrations in the database: (version, SHA-256 of its text).
+    fn applied(&self) -> Result<Vec<(i64, String)>, ReplayError> {
+        let known: i64 = self
+            .connection
+            .query_row(sql::HAS_MIGRATIONS, [], |row| row.get(0))
+            .map_err(|error| self.engine("read schema version", &error))?;
+        if known == 0 {
+            return Ok(Vec::new());
+        }
+        let mut statement =
+            self.connection.prepare(sql::APPLIED_MIGRATIONS).map_err(|error| self.engine("read schema version", &error))?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| self.engine("read schema version", &error))?;
+        Ok(rows)
+    }
+}
+
+impl Store for DuckDb {
+    fn migrate(&mut self) -> Result<usize, ReplayError> {
+        self.refuse_newer()?;
+        let applied = self.applied()?;
+        let mut count = 0;
+        for migration in sql::MIGRATIONS {
+            let sha256 = hex(&Sha256::digest(migration.text));
+            match applied.iter().find(|(version, _)| *version == migration.version) {
+                Some((_, known)) if *known == sha256 => continue,
+                Some(_) => {
+                    return Err(ReplayError::ChangedMigration { path: self.path.clone(), version: migration.version });
+                }
+                None => {}
+            }
+            let transaction = self.connection.unchecked_transaction().map_err(|error| self.engine("migrate", &error))?;
+            transaction.execute_batch(migration.text).map_err(|error| self.engine("migrate", &error))?;
+            transaction
+                .execute(sql::RECORD_MIGRATION, duckdb::params![migration.version, migration.name, sha256, self.now_ns])
+                .map_err(|error| self.engine("migrate", &error))?;
+            transaction.commit().map_err(|error| self.engine("migrate", &error))?;
+            count += 1;
+        }
+        // Views are code: they follow the program, not the migration that first made them.
+        for text in sql::VIEWS {
+            self.run("create views", text)?;
+        }
+        // DDL must never wait in the write-ahead log: replaying it is what aborts.
+        self.checkpoint()?;
+        Ok(count)
+    }
+
+    fn append(&mut self, rows: &[HttpLogRow]) -> Result<Appended, ReplayError> {
+        append::append(self, rows)
+    }
+
+    fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, ReplayError> {
+        query::query(self, sql)
+    }
+
+    fn rows_digest(&self) -> Result<String, ReplayError> {
+        self.table_digest(sql::ALL_ROWS, 2)
+    }
+}
+
+fn connect(path: &Path, options: &DuckDbOptions) -> Result<Connection, ReplayError> {
+    let fail = |error: duckdb::Error| ReplayError::engine("open database", path, &error);
+    let mut config = Config::default();
+    if options.threads > 0 {
+        config = config.threads(i64::try_from(options.threads).unwrap_or(1)).map_err(fail)?;
+    }
+    if !options.memory.is_empty() {
+        config = config.max_memory(&options.memory).map_err(fail)?;
+    }
+    if options.read_only {
+        config = config.access_mode(AccessMode::ReadOnly).map_err(fail)?;
+    }
+    // Nothing is ever fetched, and order is only what ORDER BY says.
+    config = config.enable_autoload_extension(false).map_err(fail)?;
+    config = config.with("autoinstall_known_extensions", "false").map_err(fail)?;
+    config = config.with("preserve_insertion_order", "false").map_err(fail)?;
+    if options.confined {
+        config = config.enable_external_access(false).map_err(fail)?;
+    }
+    Connection::open_with_flags(path, config).map_err(fail)
+}
+
+/// `name.duckdb` has its write-ahead log in `name.duckdb.wal`.
+fn wal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".wal");
+    PathBuf::from(name)
+}
+
+/// Renames the database and its log so that nothing is lost; gives the new name.
+fn put_aside(path: &Path) -> Result<PathBuf, ReplayError> {
+    for number in 1..10_000 {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{number}"));
+        let target = PathBuf::from(name);
+        if target.exists() || wal_of(&target).exists() {
+            continue;
+        }
+        if path.exists() {
+            std::fs::rename(path, &target).map_err(ReplayError::io("set aside", path))?;
+        }
+        if wal_of(path).exists() {
+            std::fs::rename(wal_of(path), wal_of(&target)).map_err(ReplayError::io("set aside", path))?;
+        }
+        return Ok(target);
+    }
+    Err(ReplayError::Engine {
+        operation: "set aside a damaged database",
+        path: path.to_path_buf(),
+        detail: "10,000 damaged copies stand beside it; remove some".to_owned(),
+    })
+}

@@ -1,0 +1,108 @@
+//! Every statement this program runs on DuckDB, embedded from `sql/`: no SQL is written inside Rust.
+//!
+//! Promises: the texts are constants; values reach them as parameters only.
+//!
+//! Read next: `sql/README.md`.
+
+/// A table by schema and name.
+#[derive(Debug, Clone, Copy)]
+pub struct TableName {
+    /// Schema (a database in ClickHouse).
+    pub schema: &'static str,
+    /// Table.
+    pub table: &'static str,
+}
+
+/// Requests.
+pub const HTTP_LOGS: TableName = TableName { schema: "ja4_logs", table: "http_logs" };
+/// Handshakes without a request.
+pub const TLS_ONLY: TableName = TableName { schema: "ja4_logs", table: "tls_only" };
+/// Scores.
+pub const ML_ALL_SCORES: TableName = TableName { schema: "ja4_processing", table: "ml_all_scores" };
+
+/// One numbered schema change.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its number; ascending without gaps.
+    pub version: i64,
+    /// File name without number.
+    pub name: &'static str,
+    /// The statements.
+    pub text: &'static str,
+}
+
+/// All schema changes, oldest first.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") }];
+
+/// Functions and views, applied after the migrations each time, in this order.
+pub const VIEWS: &[&str] = &[
+    include_str!("../../../../sql/duckdb/prelude.sql"),
+    include_str!("../../../../sql/duckdb/base.sql"),
+    include_str!("../../../../sql/duckdb/aggregates.sql"),
+    include_str!("../../../../sql/shared/view_ai_features_1h.sql"),
+    include_str!("../../../../sql/shared/view_thesis_features_1h.sql"),
+    include_str!("../../../../sql/shared/view_resource_cascade_1h.sql"),
+    include_str!("../../../../sql/shared/view_form_bruteforce_detected.sql"),
+    include_str!("../../../../sql/shared/view_host_ip_ja4_rotation.sql"),
+    include_str!("../../../../sql/shared/view_dashboard_entities.sql"),
+    include_str!("../../../../sql/shared/view_dashboard_user_agents.sql"),
+    include_str!("../../../../sql/duckdb/bounded.sql"),
+];
+
+/// The newest schema this program knows.
+#[must_use]
+pub fn latest_version() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+macro_rules! queries {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        $($(#[$doc])* pub const $name: &str = include_str!(concat!("../../../../sql/duckdb/queries/", $file, ".sql"));)*
+    };
+}
+
+queries! {
+    /// 1 once the schema exists.
+    HAS_MIGRATIONS = "has_migrations";
+    /// Applied migrations in order.
+    APPLIED_MIGRATIONS = "applied_migrations";
+    /// Records one.
+    RECORD_MIGRATION = "record_migration";
+    /// Keys of stored requests in a time range.
+    EXISTING_KEYS = "existing_keys";
+    /// Keys of stored handshakes in a time range.
+    EXISTING_TLS_KEYS = "existing_tls_keys";
+    /// Every request.
+    ALL_ROWS = "all_rows";
+    /// Every session's features.
+    ALL_FEATURES = "all_features";
+    /// Every score.
+    ALL_SCORES = "all_scores";
+    /// Makes the engine read its catalogue.
+    PROBE = "probe";
+    /// Folds the log into the file.
+    CHECKPOINT = "checkpoint";
+    /// Everything imported.
+    INPUTS = "inputs";
+    /// Removes an input's record.
+    FORGET_INPUT = "forget_input";
+    /// Records an input.
+    RECORD_INPUT = "record_input";
+    /// Removes a run's record.
+    FORGET_RUN = "forget_run";
+    /// Records a run.
+    RECORD_RUN = "record_run";
+    /// Removes scores of a window range.
+    FORGET_SCORES = "forget_scores";
+    /// Removes anomalies of a window range.
+    FORGET_ANOMALIES = "forget_anomalies";
+    /// Copies anomalous scores.
+    KEEP_ANOMALIES = "keep_anomalies";
+    /// What a database holds.
+    INFO = "info";
+    /// Rows and sessions, in numbers.
+    TOTALS = "totals";
+    /// Requests by match kind.
+    MATCH_COUNTS = "match_counts";
+}

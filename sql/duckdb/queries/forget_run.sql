@@ -1,0 +1,2 @@
+-- Before a run is recorded anew.
+DELETE FROM ja4_processing.runs WHERE run_id = ?;
