@@ -4,7 +4,7 @@
 //! hands them to safe code. What is relied on, everywhere: httpd's structures are valid while a hook runs; a pool cleanup runs
 //! before the memory of its pool goes; the filters of one connection run on one thread at a time; `conn_config` of a master
 //! connection is set before any of its HTTP/2 streams exists and outlives them; modules are unloaded after the cleanups of
-//! everything they put into the configuration pool. (Longer than other files because nothing unsafe may stand elsewhere.)
+//! everything they put into the configuration pool. Longer than 500 lines because nothing unsafe may stand elsewhere.
 //!
 //! Promises: every callback goes through [`GUARD`], so no panic unwinds into C; nothing here waits; threads of a child share
 //! only atomics and what is set once. A child's [`Child`] lives until the module is unloaded: threads may outlive the child's pool.

@@ -91,8 +91,9 @@ fn push_string(line: &mut Vec<u8>, text: &str) {
     line.push(b'"');
     let bytes = text.as_bytes();
     // One pass without branches tells whether anything is to be escaped.
-    let plain = bytes.iter().fold(true, |plain, byte| plain & (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\'));
-    if plain {
+    let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    let found = bytes.iter().fold(0, |found, byte| found | special(byte));
+    if found == 0 {
         line.extend_from_slice(bytes);
     } else {
         bytes.iter().for_each(|byte| push_escaped(line, *byte));

@@ -1,7 +1,7 @@
 //! Packets to fingerprints and network events: captures, decapsulation, reassembly, TLS, QUIC and DTLS handshakes, HTTP, SSH.
 //!
-//! Promises: no I/O below [`source`] and [`run`], no clock anywhere (time comes with the packets), every table bounded
-//! ([`limits`]), no panic on any input, output that depends on the packets alone. `unsafe` lives in `source/map.rs` only.
+//! Promises: no I/O but in [`source`], [`run`], `live` and `privilege`, no clock anywhere (time comes with the packets), every table
+//! bounded ([`limits`]), no panic on any input, output that depends on the packets alone. `unsafe` lives in `source/map.rs` only.
 //!
 //! Read next: [`run`] (whole files in one call), [`sensor`] (packet by packet), `docs/LIMITS.md`.
 

@@ -126,7 +126,7 @@ pub fn run_files<S: SensorSink>(
     let mut first_error = None;
     for file in files {
         // Threads share mapped bytes; a single one is faster with large reads, which also leave the data in its cache.
-        match open(&file) {
+        match if options.threads > 1 { open(&file) } else { open_streaming(&file) } {
             Ok(source) => sources.push(source),
             Err(error) => {
                 summary.failed_files.push(error.to_string());
@@ -238,7 +238,6 @@ fn report(
         watermark_ns: sensor.watermark_ns(),
     })
 }
-
 
 /// Holds records back until as many later ones wait as the bound allows, and lets the one with the earliest start go.
 struct RecordSink<'a> {

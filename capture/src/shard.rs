@@ -4,7 +4,7 @@
 //! worker has its share of every bound). The calling thread decodes each packet once, puts fragments together, and gives every
 //! segment to the worker of its connection; bytes of mapped files are handed on as they lie there, others are copied. Workers
 //! answer each batch of 4,096 packets with what they found, tagged with the number of the packet that caused it; the calling
-//! thread puts that in order and calls the sink. At most four batches are on the way.
+//! thread puts that in order and calls the sink. At most eight batches are on the way.
 //!
 //! Read next: `shard/lanes.rs` (who gets what), `run.rs`, `sensor/mod.rs`.
 
@@ -14,7 +14,7 @@ mod lanes;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::decode::{decode, decode_carried};
 use crate::limits::Limits;
@@ -26,7 +26,7 @@ use crate::source::PacketSource;
 use crate::source::map::FileMap;
 
 const BATCH_PACKETS: u32 = 4096;
-const WAITING_BATCHES: usize = 4;
+const WAITING_BATCHES: usize = 8;
 /// Tag of what comes out after the last packet.
 const AT_END: u64 = u64::MAX;
 
@@ -47,8 +47,8 @@ pub(crate) fn run<S: SensorSink>(
     std::thread::scope(|scope| {
         let mut lanes = Vec::new();
         for _ in 0..workers {
-            let (to_worker, from_reader) = channel();
-            let (to_reader, from_worker) = channel();
+            let (to_worker, from_reader) = sync_channel(WAITING_BATCHES);
+            let (to_reader, from_worker) = sync_channel(WAITING_BATCHES);
             let mut sensor = Sensor::new(SensorConfig { limits: share(limits, workers) });
             if let Some(secrets) = secrets {
                 sensor.add_secrets(secrets);
@@ -74,7 +74,7 @@ fn share(limits: &Limits, workers: usize) -> Limits {
 }
 
 /// Both ends of what connects the calling thread with one worker.
-type Lane<'m> = (Sender<Load<'m>>, Receiver<(Batch, Load<'m>)>);
+type Lane<'m> = (SyncSender<Load<'m>>, Receiver<(Batch, Load<'m>)>);
 
 fn pump<'m>(
     source: &mut impl PacketSource,
@@ -123,7 +123,7 @@ fn pump<'m>(
 }
 
 /// A worker: takes loads until none comes any more, and answers each.
-fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answers: &Sender<(Batch, Load<'m>)>) {
+fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answers: &SyncSender<(Batch, Load<'m>)>) {
     let limits = sensor.limits().clone();
     for load in loads {
         let mut batch = Batch::new(wants);

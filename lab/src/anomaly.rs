@@ -31,6 +31,9 @@ pub struct NumericTable {
 pub fn read_table(path: &Path, label: Option<&str>) -> Result<NumericTable, LabError> {
     let frame = read_frame(path)?;
     let fail = |detail: String| LabError::Table { path: path.to_path_buf(), detail };
+    if frame.height() == 0 {
+        return Err(fail("it has no rows".to_owned()));
+    }
     if let Some(label) = label
         && frame.column(label).is_err()
     {
@@ -56,9 +59,6 @@ pub fn read_table(path: &Path, label: Option<&str>) -> Result<NumericTable, LabE
     }
     if names.is_empty() {
         return Err(fail("it has no column of numbers; every column to be scored must be numeric".to_owned()));
-    }
-    if frame.height() == 0 {
-        return Err(fail("it has no rows".to_owned()));
     }
     let matrix = Matrix::from_columns(FeatureSet::new(names)?, &columns)?;
     Ok(NumericTable { matrix, labels, left_out })

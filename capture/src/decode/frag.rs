@@ -78,7 +78,9 @@ impl FragmentTable {
         let before = partial.held_bytes;
         insert_new_bytes(&mut partial.pieces, fragment.offset_bytes, fragment.data, &mut partial.held_bytes);
         self.bytes = self.bytes.saturating_add(partial.held_bytes.saturating_sub(before));
-        let whole = partial.total_bytes.is_some_and(|total| covers(&partial.pieces, total));
+        // Too few bytes cannot be whole: the pieces are not walked for each fragment that comes after the last one.
+        let enough = |total: u32| partial.held_bytes >= total as usize;
+        let whole = partial.total_bytes.is_some_and(|total| enough(total) && covers(&partial.pieces, total));
         self.bytes_gauge.set(self.bytes);
         if whole {
             let pieces = self.forget(&key)?;

@@ -97,10 +97,7 @@ impl Raw {
         let ciphers_end = text.len();
         text.push('_');
         let kinds = hello.extensions.iter().map(|e| e.kind);
-        push_sorted_hex(
-            &mut text,
-            kinds.filter(|kind| !is_grease(*kind) && *kind != EXT_SERVER_NAME && *kind != EXT_ALPN),
-        );
+        push_sorted_hex(&mut text, kinds.filter(|kind| !is_grease(*kind) && *kind != EXT_SERVER_NAME && *kind != EXT_ALPN));
         Self::with_signatures(hello, text, ciphers_end)
     }
 

@@ -19,7 +19,23 @@ const PAIR_BYTES: [u8; 512] = {
     }
     pairs
 };
-const PAIRS: &str = match std::str::from_utf8(&PAIR_BYTES) {
+static PAIRS: &str = match std::str::from_utf8(&PAIR_BYTES) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+/// `000001…999`: three digits of each number below a thousand.
+const TRIPLE_BYTES: [u8; 3000] = {
+    let mut triples = [b'0'; 3000];
+    let mut value = 0;
+    while value < 1000 {
+        triples[3 * value] += (value / 100) as u8;
+        triples[3 * value + 1] += (value / 10 % 10) as u8;
+        triples[3 * value + 2] += (value % 10) as u8;
+        value += 1;
+    }
+    triples
+};
+static TRIPLES: &str = match std::str::from_utf8(&TRIPLE_BYTES) {
     Ok(text) => text,
     Err(_) => "",
 };
@@ -43,22 +59,15 @@ pub fn push_hex16(out: &mut String, value: u16) {
 }
 
 /// Appends a decimal number.
-pub fn push_decimal(out: &mut String, mut value: u64) {
-    if value < 10 {
-        return push_nibble(out, value as u8);
-    }
-    let mut digits = [0_u8; 20];
-    let mut used = 0;
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
-        used += 1;
-        if value == 0 {
-            break;
-        }
-    }
-    let text = digits.get(digits.len().saturating_sub(used)..).and_then(|digits| std::str::from_utf8(digits).ok());
-    out.push_str(text.unwrap_or_default());
+pub fn push_decimal(out: &mut String, value: u64) {
+    let low = (value % 1000) as usize * 3;
+    let leading_zeros = if value >= 1000 {
+        push_decimal(out, value / 1000);
+        0
+    } else {
+        usize::from(value < 10) + usize::from(value < 100)
+    };
+    out.push_str(TRIPLES.get(low + leading_zeros..low + 3).unwrap_or_default());
 }
 
 /// Appends a count as two digits, 99 at most.

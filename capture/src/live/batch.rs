@@ -74,6 +74,13 @@ impl Batch {
         self.headers.len()
     }
 
+    /// Memory it takes, roughly; never 0.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let headers = self.headers.len().saturating_mul(size_of::<Header>());
+        size_of::<Self>().saturating_add(headers).saturating_add(self.bytes.len())
+    }
+
     /// Time of the packet at this place, nanoseconds since 1970.
     #[must_use]
     pub fn ts_ns(&self, at: usize) -> Option<i64> {

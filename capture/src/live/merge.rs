@@ -2,7 +2,7 @@
 //!
 //! Promises: with one interface, nothing waits. With several, a packet goes out when every other interface has shown a later one,
 //! when the newest packet is a window later, when nothing came for a window of real time, or when too much is held. What comes too
-//! late for its place is handed out at once and counted. Holds at most [`MAX_HELD`] batches beyond the one that came last.
+//! late for its place is handed out at once and counted. Holds at most [`MAX_HELD_BYTES`] beyond the batch that came last.
 //!
 //! Read next: `mod.rs`.
 
@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use crate::live::batch::Batch;
 use crate::source::Packet;
 
-/// Batches held for order; with more, the earliest packet goes out whatever may still come.
-const MAX_HELD: usize = 256;
+/// Bytes held for order; with more, the earliest packet goes out whatever may still come.
+const MAX_HELD_BYTES: usize = 32 * 1024 * 1024;
 
 /// Holds packets back for order.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Merger {
     window_ns: i64,
     newest_ns: i64,
     last_ns: i64,
-    held: usize,
+    held_bytes: usize,
     releasing: bool,
     current: Option<usize>,
     out_of_order: u64,
@@ -50,7 +50,7 @@ impl Merger {
             window_ns,
             newest_ns: i64::MIN,
             last_ns: i64::MIN,
-            held: 0,
+            held_bytes: 0,
             releasing: false,
             current: None,
             out_of_order: 0,
@@ -63,7 +63,7 @@ impl Merger {
         self.newest_ns = self.newest_ns.max(newest_ns);
         self.releasing = false;
         if let Some(lane) = self.lanes.get_mut(batch.place) {
-            self.held = self.held.saturating_add(1);
+            self.held_bytes = self.held_bytes.saturating_add(batch.size_bytes());
             lane.batches.push_back(batch);
         }
     }
@@ -83,7 +83,7 @@ impl Merger {
     /// Whether packets wait.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.held > 0
+        self.held_bytes > 0
     }
 
     /// Packets handed out after a later one.
@@ -100,7 +100,7 @@ impl Merger {
         let heads = self.lanes.iter().enumerate();
         let Some((ts_ns, place)) = heads.filter_map(|(place, lane)| Some((lane.head_ns()?, place))).min() else { return false };
         let may_go = self.releasing
-            || self.held > MAX_HELD
+            || self.held_bytes > MAX_HELD_BYTES
             || self.newest_ns.saturating_sub(ts_ns) >= self.window_ns
             || self.lanes.iter().all(|lane| lane.closed || !lane.batches.is_empty());
         if may_go {
@@ -122,10 +122,9 @@ impl Merger {
     fn step_over(&mut self, place: usize) {
         let Some(lane) = self.lanes.get_mut(place) else { return };
         lane.taken = lane.taken.saturating_add(1);
-        if lane.batches.front().is_some_and(|batch| lane.taken >= batch.len()) {
-            lane.batches.pop_front();
+        if let Some(done) = lane.batches.pop_front_if(|batch| lane.taken >= batch.len()) {
             lane.taken = 0;
-            self.held = self.held.saturating_sub(1);
+            self.held_bytes = self.held_bytes.saturating_sub(done.size_bytes());
         }
     }
 }
@@ -180,11 +179,17 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded() {
         let mut merger = Merger::new(2, i64::MAX);
-        let mut out = 0;
+        let mut waiting = 0_i64;
         for ts_ns in 0..1000 {
-            merger.add(batch(0, &[ts_ns]));
-            out += all(&mut merger).len();
+            let mut batch = Batch::new(0, 1);
+            batch.push(ts_ns, 65_536, &[0; 65_536]);
+            merger.add(batch);
+            waiting += 1 - i64::try_from(all(&mut merger).len()).unwrap();
+            assert!(merger.held_bytes <= MAX_HELD_BYTES);
         }
-        assert_eq!(out, 1000 - MAX_HELD);
+        assert!((500..512).contains(&waiting), "{waiting}");
+        merger.release_held();
+        assert_eq!(all(&mut merger).len(), usize::try_from(waiting).unwrap());
+        assert_eq!((merger.held_bytes, merger.holds()), (0, false));
     }
 }

@@ -26,14 +26,15 @@ use crate::source::Packet;
 
 /// Most interfaces at once.
 pub const MAX_INTERFACES: usize = 64;
-/// How long the kernel may hold packets back to deliver them together, milliseconds.
-const READ_TIMEOUT_MS: u16 = 50;
+/// After how long the kernel looks whether to deliver what it holds back, milliseconds. It does so at the second look.
+const READ_TIMEOUT_MS: u16 = 25;
 /// How long nothing has to come before [`Step::Idle`].
 const IDLE: Duration = Duration::from_millis(100);
 /// Batches between the readers and the caller, all interfaces together; a batch holds 64 KiB or one packet more.
 const QUEUED_BATCHES: usize = 64;
-/// How far packets of different interfaces may be out of order, beyond what the kernel holds back, milliseconds.
-const REORDER_MS: u16 = 5;
+/// How far packets of different interfaces may be out of order, beyond what the kernel holds back, milliseconds: as long as a
+/// reader's thread may have to wait for a processor.
+const REORDER_MS: u16 = 50;
 /// How long [`LiveSource::stats`] waits for each interface's figures.
 const STATS_WAIT: Duration = Duration::from_millis(200);
 
@@ -117,7 +118,8 @@ impl OpenInterfaces {
     /// # Errors
     /// [`CaptureError::Thread`] if the system refuses a thread.
     pub fn start(self) -> Result<LiveSource, CaptureError> {
-        let hold_ms = if self.config.immediate { REORDER_MS } else { REORDER_MS.saturating_add(READ_TIMEOUT_MS) };
+        let hold_ms =
+            if self.config.immediate { REORDER_MS } else { REORDER_MS.saturating_add(READ_TIMEOUT_MS.saturating_mul(2)) };
         let (sender, receiver) = sync_channel(QUEUED_BATCHES);
         let mut source = LiveSource {
             merger: Merger::new(self.handles.len(), i64::from(hold_ms).saturating_mul(1_000_000)),
@@ -129,7 +131,7 @@ impl OpenInterfaces {
         };
         for (place, (interface, mut capture)) in self.handles.into_iter().enumerate() {
             let shared = Arc::new(Shared::new(interface.clone(), capture.breakloop_handle()));
-            let drain_wait = Duration::from_millis(READ_TIMEOUT_MS.saturating_mul(2).into());
+            let drain_wait = Duration::from_millis(READ_TIMEOUT_MS.saturating_mul(4).into());
             let reader = Reader {
                 place,
                 link_type: u32::try_from(capture.get_datalink().0).unwrap_or(0),

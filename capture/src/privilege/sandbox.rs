@@ -93,6 +93,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
     libc::SYS_prctl,
+    libc::SYS_uname,
     libc::SYS_gettid,
     libc::SYS_getpid,
     libc::SYS_sched_yield,

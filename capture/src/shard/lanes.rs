@@ -183,9 +183,8 @@ impl<'m> Reader<'m> {
         for load in &mut self.loads {
             load.latest_ns = load.latest_ns.max(self.now_ns);
         }
-        let mapped = source.place_in_map().and_then(|(file, at)| {
-            self.maps.get(file)?.as_ref()?.get(at..)?.get(..packet.data.len())
-        });
+        let mapped =
+            source.place_in_map().and_then(|(file, at)| self.maps.get(file)?.as_ref()?.get(at..)?.get(..packet.data.len()));
         match mapped {
             Some(data) => {
                 let decoded = decode(packet.link_type, data, &self.limits);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::bytes::be32;
 use crate::error::Damage;
-use crate::source::pcap::ByteOrder;
 use crate::source::map::FileMap;
+use crate::source::pcap::ByteOrder;
 use crate::source::window::Window;
 use crate::source::{Packet, PacketSource};
 

@@ -57,11 +57,6 @@ impl Console {
         }
     }
 
-    /// How often `-v` was given.
-    pub fn verbosity(&self) -> u8 {
-        self.verbose
-    }
-
     /// Why the command failed; never silent.
     pub fn fail(&self, text: &str) {
         self.error_line("ja4-lab", "\u{1b}[31m", text);

@@ -159,7 +159,11 @@ impl Task<'_> {
         let learning = matrix.select_rows(&fit_on);
         let models = match &self.plan.load {
             Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
-            None => ModelSet::fit(Lessons { people: &learning, labelled: None }, settings)?,
+            None => {
+                let labels = self.weak_labels();
+                let labelled = settings.weak_labels.then_some((&matrix, labels.as_slice()));
+                ModelSet::fit(Lessons { people: &learning, labelled }, settings)?
+            }
         };
         if let Some(folder) = &self.plan.save {
             models.save(folder, self.kind)?;
@@ -219,6 +223,11 @@ impl Task<'_> {
             self.rows.len()
         ));
         (0..self.rows.len()).collect()
+    }
+
+    /// True where a session's identity says that it is a program: its own words, a list, or a contradiction.
+    fn weak_labels(&self) -> Vec<bool> {
+        self.rows.iter().map(|row| self.exclusions.get(*row).is_some_and(Option::is_some)).collect()
     }
 
     fn why(

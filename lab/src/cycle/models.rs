@@ -63,7 +63,9 @@ impl ModelSet {
         let people = at_least_two(lessons.people);
         let params = EnsembleParams::default()
             .eif(EifParams::default().trees(size(settings.trees)).sample_size(size(settings.sample)))
-            .autoencoder((settings.weight_autoencoder > 0.0 && people.rows() >= MIN_AUTOENCODER_ROWS).then(AutoencoderParams::default))
+            .autoencoder(
+                (settings.weight_autoencoder > 0.0 && people.rows() >= MIN_AUTOENCODER_ROWS).then(AutoencoderParams::default),
+            )
             .boosted((settings.weight_boosted > 0.0).then(BoostedParams::default))
             .weights([settings.weight_eif, settings.weight_autoencoder, settings.weight_boosted])
             .target_fpr(settings.fpr);

@@ -17,7 +17,8 @@ pub struct Settings {
     pub trees: u64,
     /// Rows each tree sees.
     pub sample: u64,
-    /// Share of baseline sessions that may be called anomalous; sets the threshold.
+    /// Share of baseline sessions that may be called anomalous; sets the threshold. Some of the baseline are programs that look
+    /// like people, and those are what reaches it first: 0.05 called 2 % of the people in the recorded set anomalous.
     pub fpr: f64,
     /// Fixed threshold on the final score instead of `fpr`.
     pub threshold: Option<f64>,
@@ -25,6 +26,9 @@ pub struct Settings {
     pub coherence: f64,
     /// Baseline sessions needed before models are fitted on them alone; below, on all.
     pub baseline_min: u64,
+    /// Whether boosted trees learn from what identity alone says: programs by their own words, lists or contradictions against
+    /// sessions that look like people.
+    pub weak_labels: bool,
     /// Weight of the forest in the final score.
     #[serde(rename = "weights.eif")]
     pub weight_eif: f64,
@@ -44,10 +48,11 @@ impl Default for Settings {
             seed: 1,
             trees: 300,
             sample: 256,
-            fpr: 0.01,
+            fpr: 0.05,
             threshold: None,
             coherence: 0.25,
             baseline_min: 40,
+            weak_labels: true,
             weight_eif: 0.35,
             weight_autoencoder: 0.15,
             weight_boosted: 0.5,
@@ -56,8 +61,7 @@ impl Default for Settings {
     }
 }
 
-const KEYS: &str =
-    "seed, trees, sample, fpr, threshold, coherence, baseline_min, weights.eif, weights.autoencoder, weights.boosted, allow+";
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -92,6 +96,7 @@ impl Settings {
             "threshold" => self.threshold = Some(number(0.0, 1.0)?),
             "coherence" => self.coherence = number(0.0, 1.0)?,
             "baseline_min" => self.baseline_min = count(2, u64::MAX)?,
+            "weak_labels" => self.weak_labels = count(0, 1)? == 1,
             "weights.eif" => self.weight_eif = number(1e-6, 1000.0)?,
             "weights.autoencoder" => self.weight_autoencoder = number(0.0, 1000.0)?,
             "weights.boosted" => self.weight_boosted = number(0.0, 1000.0)?,

@@ -43,19 +43,37 @@ pub trait ColumnVisitor {
 }
 
 macro_rules! kind_type {
-    (Int) => { i64 };
-    (Float) => { f64 };
-    (Text) => { Text };
+    (Int) => {
+        i64
+    };
+    (Float) => {
+        f64
+    };
+    (Text) => {
+        Text
+    };
 }
 macro_rules! visit_one {
-    (Int, $v:ident, $x:expr) => { $v.int($x) };
-    (Float, $v:ident, $x:expr) => { $v.float($x) };
-    (Text, $v:ident, $x:expr) => { $v.text(&$x) };
+    (Int, $v:ident, $x:expr) => {
+        $v.int($x)
+    };
+    (Float, $v:ident, $x:expr) => {
+        $v.float($x)
+    };
+    (Text, $v:ident, $x:expr) => {
+        $v.text(&$x)
+    };
 }
 macro_rules! unknown {
-    (Int) => { -1 };
-    (Float) => { 0.0 };
-    (Text) => { Arc::from("") };
+    (Int) => {
+        -1
+    };
+    (Float) => {
+        0.0
+    };
+    (Text) => {
+        Arc::from("")
+    };
 }
 
 macro_rules! columns {

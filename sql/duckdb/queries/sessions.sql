@@ -5,5 +5,5 @@ SELECT row_number() OVER (ORDER BY score DESC, hits DESC, src_ip, ja4, host, win
   hits, ua_family AS claims, ja4, reason
 FROM ja4_processing.ml_all_scores
 WHERE (/*condition*/ true)
-ORDER BY score DESC, hits DESC, src_ip, ja4, host, win_ms
+ORDER BY rank
 LIMIT /*top*/ 25;

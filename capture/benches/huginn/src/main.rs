@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 fn main() {
     let path = std::env::args().nth(1).expect("usage: huginn-peer CAPTURE");
-    let (sender, receiver) = channel();
+    let (sender, receiver) = channel::<huginn_net_tls::TlsClientOutput>();
     let mut analyzer = huginn_net_tls::HuginnNetTls::new(100_000);
     let writer = std::thread::spawn(move || {
         let mut out = BufWriter::new(std::io::stdout().lock());

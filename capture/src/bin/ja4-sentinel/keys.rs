@@ -133,7 +133,7 @@ pub fn set(config: &mut Config, name: &str, value: Value) -> Result<(), String> 
         ("user", Value::Text(text)) => config.target.user = Some(text).filter(|text| !text.is_empty()),
         ("group", Value::Text(text)) => config.target.group = Some(text).filter(|text| !text.is_empty()),
         ("sandbox", Value::Text(text)) => config.target.sandbox = one_of(&text, &SANDBOXES)?,
-        (limit, Value::Number(n)) => set_limit(&mut config.limits, limit, n)?,
+        (limit, Value::Number(n)) if limit.starts_with("limits.") => set_limit(&mut config.limits, limit, n)?,
         (_, value) => return Err(format!("{} is given, {} is needed", of(&value), described(kind))),
     }
     Ok(())

@@ -20,6 +20,8 @@ use serde::Serialize;
 
 /// Longest wait for room at the reader, and between two looks for an absent one.
 const RETRY: Duration = Duration::from_millis(100);
+/// How often an absent reader is told of on standard error.
+const TELL: Duration = Duration::from_secs(60);
 /// At the end, how long a slow reader is waited for.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -161,7 +163,7 @@ enum Attempt {
     /// The reader has no room.
     Slow,
     /// Nobody listens, or we may not write there.
-    Absent,
+    Absent(Error),
     /// The kernel takes no datagram of this length.
     TooLong,
 }
@@ -172,20 +174,26 @@ impl Shared {
     }
 
     fn send_all(&self, socket: &UnixDatagram, path: &Path) {
-        let mut deadline = None;
+        let mut deadline = Clock::default();
+        let mut told = Clock::default();
         while let Some(record) = self.next() {
             loop {
                 let attempt = attempt(socket, path, &record);
+                if let Attempt::Absent(error) = &attempt
+                    && told.is_first_within(TELL)
+                {
+                    eprintln!("ja4-sentinel: cannot send to {}: {error}; events wait until the queue is full", path.display());
+                }
                 let mut state = self.lock();
-                state.absent = matches!(attempt, Attempt::Absent);
-                let give_up = state.ending && (state.absent || has_passed(&mut deadline));
+                state.absent = matches!(attempt, Attempt::Absent(_));
+                let give_up = state.ending && (state.absent || deadline.has_passed(FLUSH));
                 let figures = &mut state.figures;
                 match attempt {
                     Attempt::Sent => figures.sent = figures.sent.saturating_add(1),
                     Attempt::TooLong => figures.dropped_too_long = figures.dropped_too_long.saturating_add(1),
-                    Attempt::Slow | Attempt::Absent if give_up => state.count_drop(),
+                    Attempt::Slow | Attempt::Absent(_) if give_up => state.count_drop(),
                     Attempt::Slow => continue,
-                    Attempt::Absent => {
+                    Attempt::Absent(_) => {
                         self.room.notify_all();
                         // Whoever ends us does not wait for the next look.
                         let waited = self.filled.wait_timeout_while(state, RETRY, |state| !state.ending);
@@ -223,7 +231,7 @@ fn attempt(socket: &UnixDatagram, path: &Path, record: &[u8]) -> Attempt {
         Ok(_) => Attempt::Sent,
         Err(error) if is_wait(&error) => Attempt::Slow,
         Err(error) if is_too_long(&error) => Attempt::TooLong,
-        Err(_) => Attempt::Absent,
+        Err(error) => Attempt::Absent(error),
     }
 }
 
@@ -236,11 +244,25 @@ fn is_too_long(error: &Error) -> bool {
     error.raw_os_error() == Some(libc::EMSGSIZE)
 }
 
-/// Whether two seconds went by since the first call.
-#[allow(clippy::disallowed_methods, reason = "the outermost program: how long its own end may take is real time")]
-fn has_passed(deadline: &mut Option<Instant>) -> bool {
-    let now = Instant::now();
-    now >= *deadline.get_or_insert_with(|| now.checked_add(FLUSH).unwrap_or(now))
+/// Real time since something happened first.
+#[derive(Debug, Default)]
+struct Clock(Option<Instant>);
+
+#[allow(clippy::disallowed_methods, reason = "the outermost program: how long its end and its silence last is real time")]
+impl Clock {
+    /// Whether so much time went by since the first call.
+    fn has_passed(&mut self, wait: Duration) -> bool {
+        self.0.get_or_insert_with(Instant::now).elapsed() >= wait
+    }
+
+    /// Whether this did not happen within so much time before.
+    fn is_first_within(&mut self, wait: Duration) -> bool {
+        let first = self.0.is_none_or(|last| last.elapsed() >= wait);
+        if first {
+            self.0 = Some(Instant::now());
+        }
+        first
+    }
 }
 
 #[cfg(test)]

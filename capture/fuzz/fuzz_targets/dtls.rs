@@ -1,0 +1,8 @@
+//! cargo-fuzz entry of the target `dtls`; its body is `targets::dtls`.
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::dtls(data));
