@@ -36,14 +36,14 @@ def packets(data):
 def address_offsets(data, at, length, servers):
     """Where the client's address stands in the record, if it is IP."""
     frame = at + 16
-    kind = data[frame + 12:frame + 14]
+    kind = bytes(data[frame + 12:frame + 14])
     if kind == b"\x08\x00" and length >= 16 + 34:
         places = [(frame + 26, 4), (frame + 30, 4)]
     elif kind == b"\x86\xdd" and length >= 16 + 54:
         places = [(frame + 22, 16), (frame + 38, 16)]
     else:
         return []
-    return [place for place, size in places if data[place:place + size] not in servers and data[place:place + 2] in (b"\x0a\x4d", b"\xfd\x77")]
+    return [place for place, size in places if bytes(data[place:place + size]) not in servers and bytes(data[place:place + 2]) in (b"\x0a\x4d", b"\xfd\x77")]
 
 
 def shifted(two, copy):

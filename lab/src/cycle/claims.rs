@@ -61,6 +61,18 @@ impl Claims {
         self.shares.get(row).copied().unwrap_or_default()
     }
 
+    /// What a session openly is, if it does not claim to be a browser.
+    #[must_use]
+    pub fn declared(&self, row: usize) -> Option<String> {
+        let text = |column: &[String]| column.get(row).cloned().unwrap_or_default();
+        let family = text(&self.families);
+        match text(&self.classes).as_str() {
+            "none" => Some("it sends no User-Agent".to_owned()),
+            "tool" | "library" | "bot" if !family.is_empty() => Some(format!("calls itself {family}")),
+            _ => None,
+        }
+    }
+
     /// The contradictions of a session, each a clause.
     #[must_use]
     pub fn contradictions(&self, row: usize) -> Vec<String> {

@@ -173,12 +173,13 @@ impl Task<'_> {
         let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
         let spans = reason::spans(&values.select_rows(&fit_on));
         let explanation = models.explain(&matrix)?;
+        let model_id = models.id();
         report.models.push(ModelReport {
             kind: self.kind.as_str(),
             sessions: count(self.rows.len()),
             fitted_on: count(fit_on.len()),
             threshold,
-            id: models.id(),
+            id: model_id.clone(),
         });
         let mut verdicts = Vec::with_capacity(self.rows.len());
         for (index, (opinion, row)) in opinions.into_iter().zip(self.rows.iter().copied()).enumerate() {
@@ -186,7 +187,7 @@ impl Task<'_> {
             verdicts.push(Verdict {
                 row,
                 kind: self.kind,
-                model_id: models.id(),
+                model_id: model_id.clone(),
                 agreement: opinion.agreement,
                 voices: opinion.voices,
                 score: opinion.score,
@@ -242,7 +243,7 @@ impl Task<'_> {
         let parts = reason::parts(features, values.row(index), explanation.row(index), spans, 8);
         let contradictions = self.claims.contradictions(row);
         let share = self.claims.claimed(row).map(|claim| (self.claims.share(row), claim));
-        let line = reason::line(&contradictions, features, &parts, share);
+        let line = reason::line(self.claims.declared(row), &contradictions, features, &parts, share);
         let json = serde_json::to_string(&parts).unwrap_or_default();
         (line, json)
     }

@@ -68,6 +68,8 @@ impl ModelSet {
             )
             .boosted((settings.weight_boosted > 0.0).then(BoostedParams::default))
             .weights([settings.weight_eif, settings.weight_autoencoder, settings.weight_boosted])
+            // Weak labels teach the trees, but never how far to trust them: they are what identity alone says.
+            .meta_min_labels(usize::MAX)
             .target_fpr(settings.fpr);
         let data = TrainingData { baseline: &people, labelled: lessons.labelled };
         Ok(Self { ensemble: params.check()?.fit_on(data, settings.seed)? })

@@ -77,10 +77,16 @@ pub fn parts(features: &[&Feature], values: &[f64], shares: &[f64], spans: &[Spa
     parts
 }
 
-/// The line: contradictions, then the outstanding features.
+/// The line: what the session openly is, contradictions, then the outstanding features.
 #[must_use]
-pub fn line(contradictions: &[String], features: &[&Feature], parts: &[Part], share: Option<(f64, &str)>) -> String {
-    let mut pieces: Vec<String> = contradictions.to_vec();
+pub fn line(
+    declared: Option<String>,
+    contradictions: &[String],
+    features: &[&Feature],
+    parts: &[Part],
+    share: Option<(f64, &str)>,
+) -> String {
+    let mut pieces: Vec<String> = declared.into_iter().chain(contradictions.iter().cloned()).collect();
     if let Some((share, claim)) = share
         && !contradictions.is_empty()
     {
@@ -120,13 +126,15 @@ fn describe(part: &Part, unit: &str) -> String {
 fn words(name: &str) -> String {
     const UNITS: &[&str] = &["_ms", "_us", "_share", "_rate", "_bits"];
     let stem = UNITS.iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
-    stem.replace('_', " ")
+    stem.replace('_', " ").replace("ja4", "JA4")
 }
 
 /// A number as people write it, by its unit.
 fn shown(value: f64, unit: &str) -> String {
     match unit {
         "share" => percent(value),
+        "flag" if value == 0.0 => "no".to_owned(),
+        "flag" if value == 1.0 => "yes".to_owned(),
         "ms" if value.abs() >= 10_000.0 => format!("{} s", short(value / 1000.0)),
         "ms" | "bytes" | "hops" | "us" | "bit" => format!("{} {unit}", short(value)),
         "1/min" => format!("{}/min", short(value)),
@@ -190,7 +198,8 @@ mod tests {
         let spans = [Span { low: 900.0, median: 4000.0, high: 30_000.0 }, Span { low: 1.0, median: 1.0, high: 1.0 }];
         let parts = parts(&features, &[12.0, 0.0], &[0.2, 0.7], &spans, 5);
         assert_eq!(parts[0].feature, "accept_language_rate");
-        let line = line(&["claims chrome with the TLS stack of curl".to_owned()], &features, &parts, Some((0.002, "chrome")));
+        let line =
+            line(None, &["claims chrome with the TLS stack of curl".to_owned()], &features, &parts, Some((0.002, "chrome")));
         assert_eq!(
             line,
             "Claims chrome with the TLS stack of curl; 0.2 % of the sessions that claim chrome look like this; \
@@ -204,6 +213,6 @@ mod tests {
         let features: Vec<&Feature> = features.iter().collect();
         let spans = [Span { low: 1.0, median: 5.0, high: 9.0 }];
         let parts = parts(&features, &[4.0], &[1.0], &spans, 5);
-        assert_eq!(line(&[], &features, &parts, None), "no single value stands out; the combination of hits is rare");
+        assert_eq!(line(None, &[], &features, &parts, None), "no single value stands out; the combination of hits is rare");
     }
 }

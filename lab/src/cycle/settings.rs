@@ -17,8 +17,8 @@ pub struct Settings {
     pub trees: u64,
     /// Rows each tree sees.
     pub sample: u64,
-    /// Share of baseline sessions that may be called anomalous; sets the threshold. Some of the baseline are programs that look
-    /// like people, and those are what reaches it first: 0.05 called 2 % of the people in the recorded set anomalous.
+    /// Share of baseline sessions that may be called anomalous; sets the threshold. Part of the baseline are programs that look like
+    /// people. On the recorded set the default calls 7 of 93 sessions of people and 155 of 230 of bots anomalous.
     pub fpr: f64,
     /// Fixed threshold on the final score instead of `fpr`.
     pub threshold: Option<f64>,
