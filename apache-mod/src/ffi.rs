@@ -7,7 +7,7 @@
 //! everything they put into the configuration pool. Longer than 500 lines because nothing unsafe may stand elsewhere.
 //!
 //! Promises: every callback goes through [`GUARD`], so no panic unwinds into C; nothing here waits; threads of a child share
-//! only atomics and what is set once. A child's [`Child`] lives until the module is unloaded: threads may outlive the child's pool.
+//! only atomics and what is set once. A child's [`Child`] is never freed: threads may outlive every pool of the child.
 //! Read next: `transaction.rs` (the safe half of the log hook), `policy.rs` (directives).
 
 #![allow(unsafe_code, reason = "see the head")]
@@ -226,26 +226,13 @@ unsafe extern "C" fn child_init(pool: *mut apr_pool_t, main_server: *mut server_
         }
         let child = Child { outlet, pid: std::process::id(), start_us: now_us(), connections: AtomicU64::new(0) };
         CHILD.store(Box::into_raw(Box::new(child)), Ordering::Release);
-        // SAFETY: the server and both pools are httpd's. The configuration pool goes last, just before the module is unloaded.
+        // SAFETY: the server and the pool are httpd's. The child's state is never freed: at the exit of a child, pools go while its
+        // threads may still log, and what frees it then corrupts their heap (found by restarts under load, one in some thousand).
         unsafe {
             let keep = Some(httpd::apr_pool_cleanup_null as unsafe extern "C" fn(*mut c_void) -> httpd::apr_status_t);
             httpd::apr_pool_cleanup_register(pool, main_server.cast(), Some(child_exit), keep);
-            if let Some(process) = main_server.as_ref().and_then(|server| server.process.as_ref()) {
-                httpd::apr_pool_cleanup_register(process.pconf, null(), Some(child_drop), keep);
-            }
         }
     });
-}
-
-unsafe extern "C" fn child_drop(_: *mut c_void) -> httpd::apr_status_t {
-    GUARD.run(0, || {
-        let child = CHILD.swap(null_mut(), Ordering::AcqRel);
-        if !child.is_null() {
-            // SAFETY: the box of `child_init`, taken out once; code that could still use it is about to be unmapped with us.
-            drop(unsafe { Box::from_raw(child) });
-        }
-        0
-    })
 }
 
 unsafe extern "C" fn child_exit(main_server: *mut c_void) -> httpd::apr_status_t {
@@ -457,7 +444,7 @@ unsafe fn config<T>(vector: *const ap_conf_vector_t) -> *const T {
 }
 
 fn child() -> Option<&'static Child> {
-    // SAFETY: freed only when the module is unloaded.
+    // SAFETY: never freed.
     unsafe { CHILD.load(Ordering::Acquire).as_ref() }
 }
 

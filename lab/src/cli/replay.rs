@@ -96,12 +96,15 @@ fn plan(args: &ReplayArgs, threads: usize) -> Result<ReplayPlan, LabError> {
 fn fill(summary: &mut ReplaySummary, report: CycleReport) {
     summary.sessions = report.sessions;
     summary.anomalies = report.anomalies;
+    summary.features_digest = report.features_digest;
     summary.notes.extend(report.notes);
 }
 
 fn digests(store: &DuckDb, summary: &mut ReplaySummary, scored: bool) -> Result<(), LabError> {
     summary.rows_digest = store.rows_digest()?;
-    summary.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+    if summary.features_digest.is_empty() {
+        summary.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+    }
     if scored {
         summary.scores_digest = store.table_digest(statements::ALL_SCORES, 4)?;
     }

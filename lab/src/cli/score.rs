@@ -34,7 +34,9 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
     let report = cycle::run(&store, &plan);
     bar.finish_and_clear();
     let mut report = report?;
-    report.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+    if report.features_digest.is_empty() {
+        report.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+    }
     report.scores_digest = store.table_digest(statements::ALL_SCORES, 4)?;
     for note in &report.notes {
         console.note(note);

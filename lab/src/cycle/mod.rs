@@ -14,8 +14,9 @@ mod write;
 
 use std::path::PathBuf;
 
+use duckdb::arrow::array::RecordBatch;
 use ja4_models::{Explanation, Matrix};
-use ja4_replay::digest::hex;
+use ja4_replay::digest::{TableDigest, hex};
 use ja4_replay::store::Store as _;
 use ja4_replay::store::duckdb::DuckDb;
 use serde::Serialize;
@@ -28,6 +29,9 @@ use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};
 
 const FEATURE_FRAME: &str = include_str!("../../../sql/duckdb/queries/feature_frame.sql");
+
+/// Columns of the view that name a session.
+const KEY_COLUMNS: usize = 4;
 
 /// What to score, and with what.
 #[derive(Debug, Clone, Default)]
@@ -101,8 +105,12 @@ pub(crate) struct Verdict {
 /// The engine's refusal, a model of other features, or a model folder that cannot be read or written.
 pub fn run(store: &DuckDb, plan: &CyclePlan) -> Result<CycleReport, LabError> {
     let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
-    let frame = read_frame(store, plan)?;
-    let mut report = CycleReport { sessions: count(frame.sessions()), ..CycleReport::default() };
+    let batches = feature_batches(store, plan)?;
+    let whole = plan.from_ms.is_none() && plan.to_ms.is_none();
+    let features_digest = if whole { features_digest(&batches)? } else { String::new() };
+    let frame = FeatureFrame::from_batches(&batches)?;
+    drop(batches);
+    let mut report = CycleReport { sessions: count(frame.sessions()), features_digest, ..CycleReport::default() };
     if frame.sessions() == 0 {
         report.notes.push("no sessions to score: nothing is stored in this time range".to_owned());
         return Ok(report);
@@ -133,10 +141,23 @@ pub fn run(store: &DuckDb, plan: &CyclePlan) -> Result<CycleReport, LabError> {
 /// # Errors
 /// The engine's refusal.
 pub fn read_frame(store: &DuckDb, plan: &CyclePlan) -> Result<FeatureFrame, LabError> {
+    FeatureFrame::from_batches(&feature_batches(store, plan)?)
+}
+
+fn feature_batches(store: &DuckDb, plan: &CyclePlan) -> Result<Vec<RecordBatch>, LabError> {
     let text = FEATURE_FRAME
         .replace("/*from*/ 0", &plan.from_ms.unwrap_or(i64::MIN / 2).to_string())
         .replace("/*to*/ 0", &plan.to_ms.unwrap_or(i64::MAX / 2).to_string());
-    FeatureFrame::from_batches(&store.query(&text)?)
+    Ok(store.query(&text)?)
+}
+
+/// The same digest as over the whole view, without computing it again.
+fn features_digest(batches: &[RecordBatch]) -> Result<String, LabError> {
+    let mut digest = TableDigest::new();
+    for batch in batches {
+        digest.add(batch, KEY_COLUMNS).map_err(|error| LabError::Features(error.to_string()))?;
+    }
+    Ok(digest.finish())
 }
 
 /// One model over its sessions.

@@ -71,6 +71,21 @@ fn scoring_again_changes_nothing_and_a_setting_re_ranks_without_import() {
     assert_eq!(kept["scores_digest"], score(&["--model", text(&models)])["scores_digest"]);
 }
 
+#[test]
+fn ranks_ascend_and_scores_descend_in_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("ranks.duckdb");
+    replay_site(&db, &[]);
+    let listed = lab_ok(&["sessions", "--db", text(&db), "--top", "400", "--format", "jsonl"]);
+    let rows: Vec<serde_json::Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.len() > 300, "{} sessions", rows.len());
+    for (place, pair) in rows.windows(2).enumerate() {
+        assert_eq!(pair[0]["rank"], place as u64 + 1);
+        assert!(pair[0]["score"].as_f64() >= pair[1]["score"].as_f64(), "{pair:?}");
+        assert!(!pair[0]["reason"].as_str().unwrap().is_empty());
+    }
+}
+
 fn split_capture(capture: &std::path::Path, folder: &std::path::Path) -> [std::path::PathBuf; 2] {
     let bytes = unpacked(capture);
     assert_eq!(&bytes[..4], &0xa1b2_c3d4_u32.to_le_bytes(), "the recorded capture is a little-endian microsecond pcap");
