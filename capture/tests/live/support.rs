@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -72,7 +73,10 @@ pub fn without_times(mut events: Vec<Value>) -> Vec<String> {
 }
 
 /// A namespace with a pair of interfaces, `va` and `vb`: what goes out at one comes in at the other.
-pub struct Wire(String);
+pub struct Wire(String, #[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+/// One wire at a time: what these tests measure is what a machine loses, and they would load it for each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Wire {
     /// None, and a word about it, where this cannot be done here.
@@ -84,7 +88,9 @@ impl Wire {
                 return None;
             }
         }
-        let wire = Self(format!("ja4-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+        // A test that failed while holding it has said so itself.
+        let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let wire = Self(format!("ja4-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)), guard);
         if !quiet(Command::new("ip").args(["netns", "add", &wire.0])) {
             eprintln!("skipped: no network namespace can be made here (it needs root)");
             return None;
