@@ -38,6 +38,7 @@ demo: build ## Replay the recorded data set and print the ranked sessions
 .PHONY: test
 test: test-packages check build ## Everything that CI runs
 	cargo test --release --workspace
+	cargo clippy --release --workspace --all-targets -- -D warnings
 	scripts/check_sql.sh
 
 .PHONY: check
@@ -45,10 +46,6 @@ check: ## Quick checks: formatting, layers, file heads
 	cargo fmt --all --check
 	python3 scripts/check_layers.py
 	python3 scripts/check_files.py
-
-.PHONY: lint
-lint: test-packages ## Clippy over everything (compiles the dependencies' metadata once more)
-	cargo clippy --release --workspace --all-targets -- -D warnings
 
 .PHONY: record
 record: ## Record the data set again: namespaces, a real Apache, real clients (Debian; as root)
