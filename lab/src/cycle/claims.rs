@@ -55,7 +55,7 @@ impl Claims {
         self.families.get(row).map(String::as_str).filter(|family| !family.is_empty())
     }
 
-    /// Share of the sessions with this session's claim that have its JA4; 0 to 1.
+    /// Share of the sessions with the claim of the one at `row` that also have its JA4; 0 to 1.
     #[must_use]
     pub fn share(&self, row: usize) -> f64 {
         self.shares.get(row).copied().unwrap_or_default()

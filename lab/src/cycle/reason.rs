@@ -31,7 +31,7 @@ pub struct Span {
 pub struct Part {
     /// Feature.
     pub feature: String,
-    /// Its value in this session.
+    /// Its value in the session told about.
     pub value: f64,
     /// Share of the voices' explanation, 0 to 1.
     pub share: f64,
