@@ -136,10 +136,10 @@ fn table(ui: &mut egui::Ui, rows: &Rows) {
 
 fn load(path: &Path, condition: Option<&str>) -> Answer {
     let store = sessions::open_confined(path).map_err(|error| error.to_string())?;
-    let batches = sessions::ranked(&store, TOP, condition).map_err(|error| error.to_string())?;
+    let batches = sessions::ranked(&*store, TOP, condition).map_err(|error| error.to_string())?;
     let mut rows = to_rows(&batches);
     if rows.cells.is_empty() {
-        rows.empty = Some(sessions::why_empty(&store, condition).map_err(|error| error.to_string())?);
+        rows.empty = Some(sessions::why_empty(&*store, condition).map_err(|error| error.to_string())?);
     }
     Ok(rows)
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
-use ja4_replay::store::duckdb::DuckDb;
+use ja4_replay::store::{Statement, Store};
 use serde::Deserialize;
 
 use crate::error::LabError;
@@ -18,16 +18,16 @@ use crate::render::{self, visible};
 
 macro_rules! query {
     ($name:literal) => {
-        include_str!(concat!("../../sql/duckdb/queries/", $name, ".sql"))
+        Statement::shared(include_str!(concat!("../../sql/duckdb/queries/", $name, ".sql")))
     };
 }
 
-const WORST: &str = query!("explain_worst");
-const SCORE: &str = query!("explain_score");
-const HANDSHAKE: &str = query!("explain_handshake");
-const JOIN: &str = query!("explain_join");
-const CLAIMS: &str = query!("explain_claims");
-const REQUESTS: &str = query!("explain_requests");
+const WORST: Statement = query!("explain_worst");
+const SCORE: Statement = query!("explain_score");
+const HANDSHAKE: Statement = query!("explain_handshake");
+const JOIN: Statement = query!("explain_join");
+const CLAIMS: Statement = query!("explain_claims");
+const REQUESTS: Statement = query!("explain_requests");
 
 /// A row as names and texts.
 type Row = BTreeMap<String, String>;
@@ -36,13 +36,13 @@ type Row = BTreeMap<String, String>;
 ///
 /// # Errors
 /// Nothing scored by that name, or the engine's refusal.
-pub fn explain(store: &DuckDb, session: Option<&str>, ip: Option<&str>) -> Result<String, LabError> {
+pub fn explain(store: &dyn Store, session: Option<&str>, ip: Option<&str>) -> Result<String, LabError> {
     let id = match (session, ip) {
         (Some(session), _) => session.to_owned(),
         (None, Some(ip)) => worst_of(store, ip)?,
         (None, None) => return Err(LabError::Ask("explain: name a session (--session) or an address (--ip)".to_owned())),
     };
-    let score = rows(&store.query_with(SCORE, &[&id])?);
+    let score = rows(&store.ask(&SCORE, &[&id])?);
     let Some(score) = score.first() else {
         return Err(LabError::Ask(format!("explain: no scored session has the id {id:?}; `ja4-lab sessions` lists them")));
     };
@@ -50,21 +50,21 @@ pub fn explain(store: &DuckDb, session: Option<&str>, ip: Option<&str>) -> Resul
     let get = |name: &str| score.get(name).map_or("", String::as_str);
     let key = [get("win_ms"), get("src_ip"), get("ja4"), get("host")];
     verdict(&mut text, &get);
-    section(&mut text, "Handshake", &store.query_with(HANDSHAKE, &key)?, "no packet of this connection was captured");
-    section(&mut text, "Join", &store.query_with(JOIN, &key)?, "no request is stored");
-    section(&mut text, "Claims against facts (1 contradicts, 0 agrees, -1 unknown)", &store.query_with(CLAIMS, &key)?, "none");
-    table(&mut text, "Requests (first 12)", &store.query_with(REQUESTS, &key)?);
+    section(&mut text, "Handshake", &store.ask(&HANDSHAKE, &key)?, "no packet of this connection was captured");
+    section(&mut text, "Join", &store.ask(&JOIN, &key)?, "no request is stored");
+    section(&mut text, "Claims against facts (1 contradicts, 0 agrees, -1 unknown)", &store.ask(&CLAIMS, &key)?, "none");
+    table(&mut text, "Requests (first 12)", &store.ask(&REQUESTS, &key)?);
     features(&mut text, get("explanation"));
     voices(&mut text, &get);
     Ok(text)
 }
 
-fn worst_of(store: &DuckDb, ip: &str) -> Result<String, LabError> {
+fn worst_of(store: &dyn Store, ip: &str) -> Result<String, LabError> {
     let address: std::net::IpAddr = ip
         .parse()
         .map_err(|_| LabError::Ask(format!("explain: {ip:?} is no IP address; write one such as 192.0.2.7 or 2001:db8::7")))?;
     let address = address.to_canonical().to_string();
-    let found = rows(&store.query_with(WORST, &[&address, &address])?);
+    let found = rows(&store.ask(&WORST, &[&address, &address])?);
     found
         .first()
         .and_then(|row| row.get("session_id").cloned())

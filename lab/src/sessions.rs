@@ -7,8 +7,7 @@
 use std::path::Path;
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_replay::store::Store as _;
-use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions};
+use ja4_replay::store::{self, OpenOptions, Store};
 
 use crate::error::LabError;
 
@@ -19,15 +18,15 @@ const HAS_REQUESTS: &str = include_str!("../../sql/duckdb/queries/has_requests.s
 ///
 /// # Errors
 /// The file does not exist, is locked, damaged or newer.
-pub fn open_confined(path: &Path) -> Result<DuckDb, LabError> {
-    Ok(DuckDb::open_read_only(path, &DuckDbOptions { confined: true, ..DuckDbOptions::default() })?)
+pub fn open_confined(path: &Path) -> Result<Box<dyn Store>, LabError> {
+    Ok(store::open(path, &OpenOptions { read_only: true, confined: true, ..OpenOptions::default() })?)
 }
 
 /// The `top` worst sessions that meet `condition` (SQL over the columns of `ml_all_scores`).
 ///
 /// # Errors
 /// The engine's words about the condition.
-pub fn ranked(store: &DuckDb, top: usize, condition: Option<&str>) -> Result<Vec<RecordBatch>, LabError> {
+pub fn ranked(store: &dyn Store, top: usize, condition: Option<&str>) -> Result<Vec<RecordBatch>, LabError> {
     let condition = condition.unwrap_or("true");
     // The engine parses the condition; balanced or not, it runs where nothing can be changed.
     let text = SESSIONS.replace("/*condition*/ true", condition).replace("/*top*/ 25", &top.to_string());
@@ -38,7 +37,7 @@ pub fn ranked(store: &DuckDb, top: usize, condition: Option<&str>) -> Result<Vec
 ///
 /// # Errors
 /// The engine's refusal.
-pub fn why_empty(store: &DuckDb, condition: Option<&str>) -> Result<String, LabError> {
+pub fn why_empty(store: &dyn Store, condition: Option<&str>) -> Result<String, LabError> {
     let scored = ranked(store, 1, None)?.iter().map(RecordBatch::num_rows).sum::<usize>();
     if let (Some(condition), true) = (condition, scored > 0) {
         return Ok(format!("no session meets the condition {condition:?}; without it there are some"));

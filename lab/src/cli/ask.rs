@@ -8,8 +8,8 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_replay::store::Store as _;
-use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions, sql as statements};
+use ja4_replay::store::duckdb::sql as statements;
+use ja4_replay::store::{self, OpenOptions};
 
 use super::args::{ExplainArgs, FeaturesArgs, QueryFormat, RowFormat, SessionsArgs, SqlArgs};
 use super::console::Console;
@@ -19,16 +19,16 @@ use crate::{explain, frame, sessions};
 
 pub fn sessions(args: &SessionsArgs, console: &Console) -> Result<(), LabError> {
     let store = sessions::open_confined(&args.db)?;
-    let batches = sessions::ranked(&store, args.top, args.condition.as_deref())?;
+    let batches = sessions::ranked(&*store, args.top, args.condition.as_deref())?;
     if is_empty(&batches) {
-        console.note(&sessions::why_empty(&store, args.condition.as_deref())?);
+        console.note(&sessions::why_empty(&*store, args.condition.as_deref())?);
     }
     console.rows(&batches, args.format)
 }
 
 pub fn explain(args: &ExplainArgs, console: &Console) -> Result<(), LabError> {
     let store = sessions::open_confined(&args.db)?;
-    let text = explain::explain(&store, args.session.as_deref(), args.ip.as_deref())?;
+    let text = explain::explain(&*store, args.session.as_deref(), args.ip.as_deref())?;
     console.bytes(text.as_bytes())
 }
 
@@ -48,9 +48,9 @@ pub fn sql(args: &SqlArgs, console: &Console) -> Result<(), LabError> {
 
 pub fn features(args: &FeaturesArgs, console: &Console) -> Result<(), LabError> {
     let store = sessions::open_confined(&args.db)?;
-    let table = cycle::read_frame(&store, &CyclePlan::default())?;
+    let table = cycle::read_frame(&*store, &CyclePlan::default())?;
     if table.sessions() == 0 {
-        console.note(&sessions::why_empty(&store, None)?);
+        console.note(&sessions::why_empty(&*store, None)?);
     }
     table.write_parquet(&args.output)?;
     console.note(&format!("wrote {} sessions to {}", table.sessions(), args.output.display()));
@@ -58,7 +58,7 @@ pub fn features(args: &FeaturesArgs, console: &Console) -> Result<(), LabError> 
 }
 
 pub fn migrate(db: &Path, console: &Console) -> Result<(), LabError> {
-    let mut store = DuckDb::open(db, &DuckDbOptions { now_ns: Console::now_ns(), ..DuckDbOptions::default() })?;
+    let mut store = store::open(db, &OpenOptions { now_ns: Console::now_ns(), ..OpenOptions::default() })?;
     if let Some(old) = store.set_aside() {
         console.note(&set_aside(db, old));
     }

@@ -37,7 +37,7 @@ pub fn run(args: &DemoArgs, threads: usize, console: &Console) -> Result<(), Lab
         console.line(&line)?;
     }
     let store = sessions::open_confined(&db)?;
-    console.rows(&sessions::ranked(&store, args.top, None)?, RowFormat::Table)?;
+    console.rows(&sessions::ranked(&*store, args.top, None)?, RowFormat::Table)?;
     console.line(&format!("database  {}", db.display()))?;
     console.line(&format!("next      ja4-lab explain --db {} --session ID, or ja4-desktop {}", db.display(), db.display()))
 }

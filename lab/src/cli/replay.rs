@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use ja4_replay::pipeline::{Progress, ReplayPlan, ReplaySummary, Skew, replay};
-use ja4_replay::store::Store as _;
-use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions, RunRecord, sql as statements};
+use ja4_replay::store::{self, Contents, OpenOptions, RunRecord, Store};
 
 use super::args::{ReplayArgs, RowFormat, SummaryFormat, parse_duration};
 use super::ask;
@@ -28,7 +27,7 @@ pub fn run(args: &ReplayArgs, threads: usize, console: &Console) -> Result<(), L
     print(&summary, args.summary, console)?;
     if args.summary == SummaryFormat::Text && !args.no_score && args.top > 0 && summary.sessions > 0 {
         let store = sessions::open_confined(&args.db)?;
-        console.rows(&sessions::ranked(&store, args.top, None)?, RowFormat::Table)?;
+        console.rows(&sessions::ranked(&*store, args.top, None)?, RowFormat::Table)?;
     }
     Ok(())
 }
@@ -42,23 +41,23 @@ pub fn import_and_score(
     console: &Console,
 ) -> Result<ReplaySummary, LabError> {
     let started_ns = Console::now_ns();
-    let options = DuckDbOptions { threads: plan.threads, now_ns: started_ns, ..DuckDbOptions::default() };
-    let mut store = DuckDb::open(db, &options)?;
+    let options = OpenOptions { threads: plan.threads, now_ns: started_ns, ..OpenOptions::default() };
+    let mut store = store::open(db, &options)?;
     if let Some(old) = store.set_aside() {
         console.note(&ask::set_aside(db, old));
     }
     store.migrate()?;
     let reporter = Reporter { bar: console.bar(0, "reading"), pace, console };
-    let result = replay(plan, &mut store, &reporter);
+    let result = replay(plan, &mut *store, &reporter);
     reporter.bar.finish_and_clear();
     let mut summary = result?;
     if score {
         let scoring = console.bar(0, "scoring");
-        let report = cycle::run(&store, &CyclePlan::default());
+        let report = cycle::run(&*store, &CyclePlan::default());
         scoring.finish_and_clear();
         fill(&mut summary, report?);
     }
-    digests(&store, &mut summary, score)?;
+    digests(&*store, &mut summary, score)?;
     summary.elapsed_secs = console.elapsed_secs();
     store.record_run(&RunRecord {
         run_id: summary.run_id.clone(),
@@ -100,13 +99,13 @@ fn fill(summary: &mut ReplaySummary, report: CycleReport) {
     summary.notes.extend(report.notes);
 }
 
-fn digests(store: &DuckDb, summary: &mut ReplaySummary, scored: bool) -> Result<(), LabError> {
-    summary.rows_digest = store.rows_digest()?;
+fn digests(store: &dyn Store, summary: &mut ReplaySummary, scored: bool) -> Result<(), LabError> {
+    summary.rows_digest = store.digest(Contents::Rows)?;
     if summary.features_digest.is_empty() {
-        summary.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+        summary.features_digest = store.digest(Contents::Features)?;
     }
     if scored {
-        summary.scores_digest = store.table_digest(statements::ALL_SCORES, 4)?;
+        summary.scores_digest = store.digest(Contents::Scores)?;
     }
     Ok(())
 }

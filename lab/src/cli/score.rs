@@ -6,8 +6,7 @@
 
 use std::io::Write as _;
 
-use ja4_replay::store::Store as _;
-use ja4_replay::store::duckdb::{DuckDb, DuckDbOptions, sql as statements};
+use ja4_replay::store::{self, Contents, OpenOptions};
 
 use super::args::{AnomalyArgs, ScoreArgs, SummaryFormat};
 use super::console::Console;
@@ -28,16 +27,16 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
     if !args.db.exists() {
         sessions::open_confined(&args.db)?;
     }
-    let mut store = DuckDb::open(&args.db, &DuckDbOptions { threads, now_ns: Console::now_ns(), ..DuckDbOptions::default() })?;
+    let mut store = store::open(&args.db, &OpenOptions { threads, now_ns: Console::now_ns(), ..OpenOptions::default() })?;
     store.migrate()?;
     let bar = console.bar(0, "scoring");
-    let report = cycle::run(&store, &plan);
+    let report = cycle::run(&*store, &plan);
     bar.finish_and_clear();
     let mut report = report?;
     if report.features_digest.is_empty() {
-        report.features_digest = store.table_digest(statements::ALL_FEATURES, 4)?;
+        report.features_digest = store.digest(Contents::Features)?;
     }
-    report.scores_digest = store.table_digest(statements::ALL_SCORES, 4)?;
+    report.scores_digest = store.digest(Contents::Scores)?;
     for note in &report.notes {
         console.note(note);
     }

@@ -17,8 +17,7 @@ use std::path::PathBuf;
 use duckdb::arrow::array::RecordBatch;
 use ja4_models::{Explanation, Matrix};
 use ja4_replay::digest::{TableDigest, hex};
-use ja4_replay::store::Store as _;
-use ja4_replay::store::duckdb::DuckDb;
+use ja4_replay::store::Store;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -103,7 +102,7 @@ pub(crate) struct Verdict {
 ///
 /// # Errors
 /// The engine's refusal, a model of other features, or a model folder that cannot be read or written.
-pub fn run(store: &DuckDb, plan: &CyclePlan) -> Result<CycleReport, LabError> {
+pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError> {
     let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
     let batches = feature_batches(store, plan)?;
     let whole = plan.from_ms.is_none() && plan.to_ms.is_none();
@@ -140,11 +139,11 @@ pub fn run(store: &DuckDb, plan: &CyclePlan) -> Result<CycleReport, LabError> {
 ///
 /// # Errors
 /// The engine's refusal.
-pub fn read_frame(store: &DuckDb, plan: &CyclePlan) -> Result<FeatureFrame, LabError> {
+pub fn read_frame(store: &dyn Store, plan: &CyclePlan) -> Result<FeatureFrame, LabError> {
     FeatureFrame::from_batches(&feature_batches(store, plan)?)
 }
 
-fn feature_batches(store: &DuckDb, plan: &CyclePlan) -> Result<Vec<RecordBatch>, LabError> {
+fn feature_batches(store: &dyn Store, plan: &CyclePlan) -> Result<Vec<RecordBatch>, LabError> {
     let text = FEATURE_FRAME
         .replace("/*from*/ 0", &plan.from_ms.unwrap_or(i64::MIN / 2).to_string())
         .replace("/*to*/ 0", &plan.to_ms.unwrap_or(i64::MAX / 2).to_string());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use duckdb::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use ja4_replay::digest::hex;
-use ja4_replay::store::duckdb::DuckDb;
+use ja4_replay::store::Store;
 use sha2::{Digest as _, Sha256};
 
 use super::Verdict;
@@ -18,7 +18,7 @@ use crate::frame::FeatureFrame;
 /// Name stored with every score; the id beside it says which fit.
 const MODEL_NAME: &str = "ja4-lab";
 
-pub(super) fn write(store: &DuckDb, frame: &FeatureFrame, verdicts: &[Verdict], run_id: &str) -> Result<(), LabError> {
+pub(super) fn write(store: &dyn Store, frame: &FeatureFrame, verdicts: &[Verdict], run_id: &str) -> Result<(), LabError> {
     let windows = frame.int("win_ms")?;
     let (Some(first), Some(last)) = (windows.iter().min(), windows.iter().max()) else { return Ok(()) };
     let batch = batch(frame, verdicts, run_id)?;

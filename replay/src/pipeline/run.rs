@@ -23,8 +23,8 @@ use super::summary::{FileSummary, PolicySummary, ReplaySummary};
 use super::writer::{self, Decided};
 use super::{Batch, Progress, QUEUE_BATCHES};
 use crate::ReplayError;
-use crate::store::duckdb::{DuckDb, InputRecord, InputState, sql};
-use crate::store::{Appended, Store as _};
+use crate::store::duckdb::sql;
+use crate::store::{Appended, InputRecord, InputState, Store};
 
 /// Events of each stream that the skew is estimated from.
 const SKEW_EVENTS: usize = 20_000;
@@ -36,7 +36,7 @@ const NOTED: usize = 20;
 ///
 /// # Errors
 /// A file that cannot be read at all, a log in an unknown format, a store that refuses.
-pub fn replay(plan: &ReplayPlan, store: &mut DuckDb, progress: &dyn Progress) -> Result<ReplaySummary, ReplayError> {
+pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress) -> Result<ReplaySummary, ReplayError> {
     let capture_paths = if plan.captures.is_empty() { Vec::new() } else { ja4_capture::source::open::expand(&plan.captures)? };
     let captures = Input::read_all(&capture_paths)?;
     let logs = Input::read_all(&plan.http_logs)?;
@@ -84,7 +84,7 @@ struct Stages<'a> {
 }
 
 impl Stages<'_> {
-    fn run(&self, store: &mut DuckDb, opened: Vec<http::OpenLog>, mut enricher: Enricher) -> Result<Outcome, ReplayError> {
+    fn run(&self, store: &mut dyn Store, opened: Vec<http::OpenLog>, mut enricher: Enricher) -> Result<Outcome, ReplayError> {
         let sources = http::named_headers(&opened);
         let (net_read, http_read) = (AtomicU64::new(0), AtomicU64::new(0));
         let (net_out, net_in) = sync_channel(QUEUE_BATCHES);
@@ -344,7 +344,7 @@ fn nothing_new(summary: &mut ReplaySummary, earlier: &[InputRecord], run_id: &st
 }
 
 fn record(
-    store: &DuckDb,
+    store: &dyn Store,
     captures: &[Input],
     logs: &[Input],
     run_id: &str,
@@ -373,7 +373,7 @@ fn record(
     store.record_inputs(&inputs.map(one).collect::<Vec<_>>())
 }
 
-fn totals(store: &DuckDb, mut summary: ReplaySummary) -> Result<ReplaySummary, ReplayError> {
+fn totals(store: &dyn Store, mut summary: ReplaySummary) -> Result<ReplaySummary, ReplayError> {
     let counts = store.query(sql::TOTALS)?;
     let value = |column: usize| {
         let array = counts.first().and_then(|batch| batch.columns().get(column).cloned());

@@ -15,8 +15,7 @@ use ja4_join::row::{HttpLogRow, Text};
 use sha2::{Digest as _, Sha256};
 
 use crate::ReplayError;
-use crate::store::duckdb::{DuckDb, TlsOnlyRow};
-use crate::store::{Appended, Store as _};
+use crate::store::{Appended, Store, TlsOnlyRow};
 
 /// Rows stored in one transaction.
 const ROWS_PER_BATCH: usize = 65_536;
@@ -32,7 +31,7 @@ pub(super) struct Decided {
 
 /// Stores everything that comes until the sender is gone.
 pub(super) fn write(
-    store: &mut DuckDb,
+    store: &mut dyn Store,
     enricher: &mut Enricher,
     sources: &[NamedHeaders],
     from: &Receiver<Decided>,

@@ -8,9 +8,12 @@
 pub mod batch;
 pub mod duckdb;
 
+use std::path::Path;
+
 use ::duckdb::arrow::array::RecordBatch;
 use ja4_join::row::HttpLogRow;
 
+pub use self::duckdb::{DuckDbOptions as OpenOptions, InputRecord, InputState, RunRecord, TlsOnlyRow};
 use crate::ReplayError;
 
 /// What an append did.
@@ -29,8 +32,80 @@ impl std::ops::AddAssign for Appended {
     }
 }
 
+/// A table by schema and name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableName {
+    /// Schema (a database in ClickHouse).
+    pub schema: &'static str,
+    /// Table.
+    pub table: &'static str,
+}
+
+/// One statement of `sql/`, in the text of each engine. Values are `?`, given as texts: `CAST(? AS BIGINT)` makes a number.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement {
+    /// For DuckDB.
+    pub duckdb: &'static str,
+    /// For ClickHouse.
+    pub clickhouse: &'static str,
+}
+
+impl Statement {
+    /// One text that both engines read alike.
+    #[must_use]
+    pub const fn shared(text: &'static str) -> Self {
+        Self { duckdb: text, clickhouse: text }
+    }
+
+    /// The text for `engine`.
+    #[must_use]
+    pub const fn text(&self, engine: Engine) -> &'static str {
+        match engine {
+            Engine::DuckDb => self.duckdb,
+            Engine::ClickHouse => self.clickhouse,
+        }
+    }
+}
+
+/// What runs the statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, inside this process.
+    DuckDb,
+    /// A server.
+    ClickHouse,
+}
+
+/// What is digested: canonical rows in key order, so that equal digests mean equal contents on any engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Every request row.
+    Rows,
+    /// Every session's features.
+    Features,
+    /// Every score.
+    Scores,
+}
+
 /// A place for rows and the tables computed from them.
-pub trait Store {
+pub trait Store: Send {
+    /// Which engine runs the statements.
+    fn engine(&self) -> Engine;
+
+    /// What a message calls this store: a path, or a URL without its password.
+    fn label(&self) -> String;
+
+    /// Where a damaged predecessor was put when this store was opened.
+    fn set_aside(&self) -> Option<&Path> {
+        None
+    }
+
+    /// A second connection to the same store, so that one thread may ask while another writes.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn sibling(&self) -> Result<Box<dyn Store>, ReplayError>;
+
     /// Applies what `sql/` has and the database lacks; gives the number of migrations applied.
     ///
     /// # Errors
@@ -43,15 +118,85 @@ pub trait Store {
     /// The engine's refusal, or a full disk; then nothing of the batch is kept.
     fn append(&mut self, rows: &[HttpLogRow]) -> Result<Appended, ReplayError>;
 
-    /// Runs one read-only statement.
+    /// Adds handshakes that carried no request, once each.
+    ///
+    /// # Errors
+    /// The engine's refusal; then none is kept.
+    fn append_tls_only(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError>;
+
+    /// Runs one read-only statement that a person may have typed. At least one batch comes back, empty or not.
     ///
     /// # Errors
     /// The engine's refusal, or a statement that would change data.
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, ReplayError>;
 
-    /// SHA-256 over all request rows in key order.
+    /// Runs a reading statement of ours with the caller's values as its parameters.
     ///
     /// # Errors
     /// The engine's refusal.
-    fn rows_digest(&self) -> Result<String, ReplayError>;
+    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError>;
+
+    /// Adds a batch to a table of ours; columns in the table's order.
+    ///
+    /// # Errors
+    /// The engine's refusal; then nothing is kept.
+    fn insert(&self, table: TableName, batch: RecordBatch) -> Result<(), ReplayError>;
+
+    /// Removes the rows whose `column` (a name of ours, of text type) is one of `values`, and adds `batch`, both or neither.
+    ///
+    /// # Errors
+    /// The engine's refusal; then nothing changes.
+    fn replace(
+        &self,
+        table: TableName,
+        column: &'static str,
+        values: &[&str],
+        batch: Option<RecordBatch>,
+    ) -> Result<(), ReplayError>;
+
+    /// Replaces the scores of windows `first_ms..=last_ms` by `batches` (columns of `ml_all_scores`, in order), and the
+    /// detected anomalies with them.
+    ///
+    /// # Errors
+    /// The engine's refusal; then the old scores stay.
+    fn replace_scores(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError>;
+
+    /// Every imported file.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn inputs(&self) -> Result<Vec<InputRecord>, ReplayError>;
+
+    /// Records inputs, replacing earlier records of the same content.
+    ///
+    /// # Errors
+    /// The engine's refusal; then no record is changed.
+    fn record_inputs(&self, inputs: &[InputRecord]) -> Result<(), ReplayError>;
+
+    /// Records a run, replacing an earlier record of the same id.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn record_run(&self, run: &RunRecord) -> Result<(), ReplayError>;
+
+    /// SHA-256 over `contents` in key order.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn digest(&self, contents: Contents) -> Result<String, ReplayError>;
+
+    /// Makes what was written durable in the store's main file, where the engine knows such a thing.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn checkpoint(&self) -> Result<(), ReplayError>;
+}
+
+/// Opens the store that `db` names: the path of a DuckDB file. With `read_only` it must exist, and nothing in it changes.
+///
+/// # Errors
+/// It does not exist, is locked, damaged (read-only; a writable one is set aside), or newer than this program.
+pub fn open(db: &Path, options: &OpenOptions) -> Result<Box<dyn Store>, ReplayError> {
+    let store = if options.read_only { duckdb::DuckDb::open_read_only(db, options) } else { duckdb::DuckDb::open(db, options) };
+    Ok(Box::new(store?))
 }

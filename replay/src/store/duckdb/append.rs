@@ -29,7 +29,7 @@ fn write(store: &DuckDb, rows: &[&HttpLogRow]) -> Result<(), ReplayError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let fail = |error: duckdb::Error| store.engine("append rows", &error);
+    let fail = |error: duckdb::Error| store.fail("append rows", &error);
     let transaction = store.connection.unchecked_transaction().map_err(fail)?;
     {
         let mut appender = transaction.appender_to_db(sql::HTTP_LOGS.table, sql::HTTP_LOGS.schema).map_err(fail)?;
@@ -47,7 +47,7 @@ fn write(store: &DuckDb, rows: &[&HttpLogRow]) -> Result<(), ReplayError> {
 }
 
 fn existing_keys(store: &DuckDb, first_ns: i64, last_ns: i64) -> Result<HashSet<(i64, i64)>, ReplayError> {
-    let fail = |error: duckdb::Error| store.engine("look for rows stored before", &error);
+    let fail = |error: duckdb::Error| store.fail("look for rows stored before", &error);
     let mut statement = store.connection.prepare_cached(sql::EXISTING_KEYS).map_err(fail)?;
     let mut keys = HashSet::new();
     let rows = statement.query_map(params![first_ns, last_ns], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?;

@@ -17,7 +17,7 @@ use duckdb::{AccessMode, Config, Connection};
 use sha2::{Digest as _, Sha256};
 
 pub use self::tables::{InputRecord, InputState, RunRecord, TlsOnlyRow};
-use super::{Appended, Store};
+use super::{Appended, Contents, Engine, Statement, Store, TableName};
 use crate::ReplayError;
 use crate::digest::hex;
 use duckdb::arrow::array::RecordBatch;
@@ -94,32 +94,18 @@ impl DuckDb {
         Ok(database)
     }
 
-    /// Where a damaged predecessor was put when this database was opened.
-    #[must_use]
-    pub fn set_aside(&self) -> Option<&Path> {
-        self.set_aside.as_deref()
-    }
-
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Folds the write-ahead log into the file.
-    ///
-    /// # Errors
-    /// The engine's refusal.
-    pub fn checkpoint(&self) -> Result<(), ReplayError> {
-        self.run("checkpoint", sql::CHECKPOINT)
-    }
-
     /// Runs statements from `sql/` that return nothing.
     pub(crate) fn run(&self, operation: &'static str, text: &'static str) -> Result<(), ReplayError> {
-        self.connection.execute_batch(text).map_err(|error| self.engine(operation, &error))
+        self.connection.execute_batch(text).map_err(|error| self.fail(operation, &error))
     }
 
-    pub(crate) fn engine(&self, operation: &'static str, error: &duckdb::Error) -> ReplayError {
+    pub(crate) fn fail(&self, operation: &'static str, error: &duckdb::Error) -> ReplayError {
         ReplayError::engine(operation, &self.path, error)
     }
 
@@ -139,21 +125,38 @@ impl DuckDb {
         let known: i64 = self
             .connection
             .query_row(sql::HAS_MIGRATIONS, [], |row| row.get(0))
-            .map_err(|error| self.engine("read schema version", &error))?;
+            .map_err(|error| self.fail("read schema version", &error))?;
         if known == 0 {
             return Ok(Vec::new());
         }
         let mut statement =
-            self.connection.prepare(sql::APPLIED_MIGRATIONS).map_err(|error| self.engine("read schema version", &error))?;
+            self.connection.prepare(sql::APPLIED_MIGRATIONS).map_err(|error| self.fail("read schema version", &error))?;
         let rows = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| self.engine("read schema version", &error))?;
+            .map_err(|error| self.fail("read schema version", &error))?;
         Ok(rows)
     }
 }
 
 impl Store for DuckDb {
+    fn engine(&self) -> Engine {
+        Engine::DuckDb
+    }
+
+    fn label(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
+        let connection = self.connection.try_clone().map_err(|error| self.fail("open a second connection", &error))?;
+        Ok(Box::new(Self { connection, path: self.path.clone(), set_aside: None, now_ns: self.now_ns }))
+    }
+
     fn migrate(&mut self) -> Result<usize, ReplayError> {
         self.refuse_newer()?;
         let applied = self.applied()?;
@@ -167,12 +170,12 @@ impl Store for DuckDb {
                 }
                 None => {}
             }
-            let transaction = self.connection.unchecked_transaction().map_err(|error| self.engine("migrate", &error))?;
-            transaction.execute_batch(migration.text).map_err(|error| self.engine("migrate", &error))?;
+            let transaction = self.connection.unchecked_transaction().map_err(|error| self.fail("migrate", &error))?;
+            transaction.execute_batch(migration.text).map_err(|error| self.fail("migrate", &error))?;
             transaction
                 .execute(sql::RECORD_MIGRATION, duckdb::params![migration.version, migration.name, sha256, self.now_ns])
-                .map_err(|error| self.engine("migrate", &error))?;
-            transaction.commit().map_err(|error| self.engine("migrate", &error))?;
+                .map_err(|error| self.fail("migrate", &error))?;
+            transaction.commit().map_err(|error| self.fail("migrate", &error))?;
             count += 1;
         }
         // Views are code: they follow the program, not the migration that first made them.
@@ -192,8 +195,54 @@ impl Store for DuckDb {
         query::query(self, sql)
     }
 
-    fn rows_digest(&self) -> Result<String, ReplayError> {
-        self.table_digest(sql::ALL_ROWS, 2)
+    fn append_tls_only(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError> {
+        self.append_handshakes(rows)
+    }
+
+    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+        query::ask(self, statement.duckdb, values)
+    }
+
+    fn insert(&self, table: TableName, batch: RecordBatch) -> Result<(), ReplayError> {
+        self.replace_rows(table, None, Some(batch))
+    }
+
+    fn replace(
+        &self,
+        table: TableName,
+        column: &'static str,
+        values: &[&str],
+        batch: Option<RecordBatch>,
+    ) -> Result<(), ReplayError> {
+        self.replace_rows(table, Some((column, values)), batch)
+    }
+
+    fn replace_scores(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError> {
+        self.replace_windows(first_ms, last_ms, batches)
+    }
+
+    fn inputs(&self) -> Result<Vec<InputRecord>, ReplayError> {
+        self.read_inputs()
+    }
+
+    fn record_inputs(&self, inputs: &[InputRecord]) -> Result<(), ReplayError> {
+        self.write_inputs(inputs)
+    }
+
+    fn record_run(&self, run: &RunRecord) -> Result<(), ReplayError> {
+        self.write_run(run)
+    }
+
+    fn digest(&self, contents: Contents) -> Result<String, ReplayError> {
+        match contents {
+            Contents::Rows => self.table_digest(sql::ALL_ROWS, 2),
+            Contents::Features => self.table_digest(sql::ALL_FEATURES, 4),
+            Contents::Scores => self.table_digest(sql::ALL_SCORES, 4),
+        }
+    }
+
+    fn checkpoint(&self) -> Result<(), ReplayError> {
+        self.run("checkpoint", sql::CHECKPOINT)
     }
 }
 

@@ -15,7 +15,7 @@ const READERS: &[&str] = &["select", "with", "describe", "show", "explain", "sum
 
 pub(super) fn query(store: &DuckDb, sql: &str) -> Result<Vec<RecordBatch>, ReplayError> {
     only_reads(sql)?;
-    let fail = |error: duckdb::Error| store.engine("query", &error);
+    let fail = |error: duckdb::Error| store.fail("query", &error);
     let mut statement = store.connection.prepare(sql).map_err(fail)?;
     let arrow = statement.stream_arrow([]).map_err(fail)?;
     let schema = arrow.get_schema();
@@ -26,25 +26,20 @@ pub(super) fn query(store: &DuckDb, sql: &str) -> Result<Vec<RecordBatch>, Repla
     Ok(batches)
 }
 
-impl DuckDb {
-    /// Runs a text of ours with the caller's values as its parameters.
-    ///
-    /// # Errors
-    /// The engine's refusal.
-    pub fn query_with(&self, sql: &'static str, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("query", &error);
-        let mut statement = self.connection.prepare(sql).map_err(fail)?;
-        let parameters = duckdb::params_from_iter(values.iter());
-        let arrow = statement.stream_arrow(parameters).map_err(fail)?;
-        arrow.collect::<Result<_, _>>().map_err(fail)
-    }
+pub(super) fn ask(store: &DuckDb, sql: &'static str, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+    let fail = |error: duckdb::Error| store.fail("query", &error);
+    let mut statement = store.connection.prepare(sql).map_err(fail)?;
+    let arrow = statement.stream_arrow(duckdb::params_from_iter(values.iter())).map_err(fail)?;
+    arrow.collect::<Result<_, _>>().map_err(fail)
+}
 
+impl DuckDb {
     /// Digest of the rows that `sql` (a text of ours) gives; its first `key_columns` columns are the key.
     ///
     /// # Errors
     /// The engine's refusal, or a column type that has no canonical form.
-    pub fn table_digest(&self, sql: &'static str, key_columns: usize) -> Result<String, ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("digest", &error);
+    pub(super) fn table_digest(&self, sql: &'static str, key_columns: usize) -> Result<String, ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("digest", &error);
         let mut statement = self.connection.prepare(sql).map_err(fail)?;
         let mut digest = TableDigest::new();
         for batch in statement.stream_arrow([]).map_err(fail)? {

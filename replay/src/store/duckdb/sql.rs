@@ -4,14 +4,7 @@
 //!
 //! Read next: `sql/README.md`.
 
-/// A table by schema and name.
-#[derive(Debug, Clone, Copy)]
-pub struct TableName {
-    /// Schema (a database in ClickHouse).
-    pub schema: &'static str,
-    /// Table.
-    pub table: &'static str,
-}
+use crate::store::TableName;
 
 /// Requests.
 pub const HTTP_LOGS: TableName = TableName { schema: "ja4_logs", table: "http_logs" };
@@ -97,6 +90,8 @@ queries! {
     FORGET_SCORES = "forget_scores";
     /// Removes anomalies of a window range.
     FORGET_ANOMALIES = "forget_anomalies";
+    /// Removes rows of a table by one value of a column.
+    FORGET_BY_COLUMN = "forget_by_column";
     /// Copies anomalous scores.
     KEEP_ANOMALIES = "keep_anomalies";
     /// What a database holds.

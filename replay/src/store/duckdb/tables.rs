@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DuckDb, sql};
 use crate::ReplayError;
-use crate::store::Appended;
+use crate::store::{Appended, TableName};
 
 /// How far an input got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,11 +101,8 @@ pub struct TlsOnlyRow {
 
 impl DuckDb {
     /// Every imported file.
-    ///
-    /// # Errors
-    /// The engine's refusal.
-    pub fn inputs(&self) -> Result<Vec<InputRecord>, ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("read the list of inputs", &error);
+    pub(super) fn read_inputs(&self) -> Result<Vec<InputRecord>, ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("read the list of inputs", &error);
         let mut statement = self.connection.prepare(sql::INPUTS).map_err(fail)?;
         let rows = statement.query_map([], |row| {
             let state: String = row.get(6)?;
@@ -128,11 +125,8 @@ impl DuckDb {
     }
 
     /// Records inputs, replacing earlier records of the same content.
-    ///
-    /// # Errors
-    /// The engine's refusal; then no record is changed.
-    pub fn record_inputs(&self, inputs: &[InputRecord]) -> Result<(), ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("record the inputs", &error);
+    pub(super) fn write_inputs(&self, inputs: &[InputRecord]) -> Result<(), ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("record the inputs", &error);
         let transaction = self.connection.unchecked_transaction().map_err(fail)?;
         for input in inputs {
             transaction.execute(sql::FORGET_INPUT, params![input.content_hash, input.kind]).map_err(fail)?;
@@ -160,11 +154,8 @@ impl DuckDb {
     }
 
     /// Records a run, replacing an earlier record of the same id.
-    ///
-    /// # Errors
-    /// The engine's refusal.
-    pub fn record_run(&self, run: &RunRecord) -> Result<(), ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("record the run", &error);
+    pub(super) fn write_run(&self, run: &RunRecord) -> Result<(), ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("record the run", &error);
         let transaction = self.connection.unchecked_transaction().map_err(fail)?;
         transaction.execute(sql::FORGET_RUN, params![run.run_id]).map_err(fail)?;
         transaction
@@ -189,11 +180,8 @@ impl DuckDb {
     }
 
     /// Adds handshakes that carried no request, once each.
-    ///
-    /// # Errors
-    /// The engine's refusal; then none is kept.
-    pub fn append_tls_only(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("append handshakes", &error);
+    pub(super) fn append_handshakes(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("append handshakes", &error);
         let Some(first_ns) = rows.iter().map(|row| row.ts_ns).min() else { return Ok(Appended::default()) };
         let last_ns = rows.iter().map(|row| row.ts_ns).max().unwrap_or(first_ns);
         let mut known: HashSet<(i64, i64)> = HashSet::new();
@@ -229,11 +217,8 @@ impl DuckDb {
     }
 
     /// Replaces the scores of windows `first_ms..=last_ms` by `batches` (columns of `ml_all_scores`, in order).
-    ///
-    /// # Errors
-    /// The engine's refusal; then the old scores stay.
-    pub fn replace_scores(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError> {
-        let fail = |error: duckdb::Error| self.engine("write scores", &error);
+    pub(super) fn replace_windows(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("write scores", &error);
         let transaction = self.connection.unchecked_transaction().map_err(fail)?;
         transaction.execute(sql::FORGET_SCORES, params![first_ms, last_ms]).map_err(fail)?;
         transaction.execute(sql::FORGET_ANOMALIES, params![first_ms, last_ms]).map_err(fail)?;
@@ -245,6 +230,33 @@ impl DuckDb {
             appender.flush().map_err(fail)?;
         }
         transaction.execute(sql::KEEP_ANOMALIES, params![first_ms, last_ms]).map_err(fail)?;
+        transaction.commit().map_err(fail)
+    }
+
+    /// Removes the rows whose column is one of the values, then adds the batch, in one transaction.
+    pub(super) fn replace_rows(
+        &self,
+        table: TableName,
+        forget: Option<(&'static str, &[&str])>,
+        batch: Option<RecordBatch>,
+    ) -> Result<(), ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("write a table", &error);
+        let transaction = self.connection.unchecked_transaction().map_err(fail)?;
+        if let Some((column, values)) = forget {
+            // Names come from constants; values are parameters.
+            let text = sql::FORGET_BY_COLUMN
+                .replace("/*table*/", &format!("{}.{}", table.schema, table.table))
+                .replace("/*column*/", column);
+            let mut statement = transaction.prepare(&text).map_err(fail)?;
+            for value in values {
+                statement.execute(params![value]).map_err(fail)?;
+            }
+        }
+        if let Some(batch) = batch {
+            let mut appender = transaction.appender_to_db(table.table, table.schema).map_err(fail)?;
+            appender.append_record_batch(batch).map_err(fail)?;
+            appender.flush().map_err(fail)?;
+        }
         transaction.commit().map_err(fail)
     }
 }
