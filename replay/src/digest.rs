@@ -111,25 +111,69 @@ impl<'a> Canonical<'a> {
     fn write(&self, row: usize, out: &mut Vec<u8>) {
         match self {
             Self::Int(array) => out.extend_from_slice(&array.value(row).to_le_bytes()),
-            Self::Float(array) => out.extend_from_slice(&canonical_bits(array.value(row)).to_le_bytes()),
+            Self::Float(array) => out.extend_from_slice(&canonical_float(array.value(row))),
             Self::Text(array) => {
-                let text = array.value(row);
-                let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                out.extend_from_slice(&length.to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
+                canonical_text(array.value(row), out);
             }
         }
     }
 }
 
 /// One zero and one NaN, so that equal numbers have equal bits.
-fn canonical_bits(value: f64) -> u64 {
-    if value == 0.0 {
+pub(crate) fn canonical_float(value: f64) -> [u8; 8] {
+    let bits = if value == 0.0 {
         0
     } else if value.is_nan() {
         f64::NAN.to_bits()
     } else {
         value.to_bits()
+    };
+    bits.to_le_bytes()
+}
+
+/// Length and bytes.
+pub(crate) fn canonical_text(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// The digest of request rows as they are written, so that nothing need be read back: the same value as a [`TableDigest`] over the
+/// stored rows gives.
+#[derive(Debug, Default)]
+pub struct WrittenDigest {
+    rows: Vec<([u8; 16], [u8; 32])>,
+}
+
+/// Rows beyond which [`WrittenDigest`] gives up: 96 MiB of hashes.
+const WRITTEN_ROWS_MAX: usize = 1 << 21;
+
+impl WrittenDigest {
+    /// Adds rows by key and hash; false when there are too many to keep.
+    pub fn add(&mut self, keys: &[(i64, i64)], hashes: &[[u8; 32]]) -> bool {
+        if self.rows.len().saturating_add(keys.len()) > WRITTEN_ROWS_MAX {
+            return false;
+        }
+        self.rows.extend(keys.iter().zip(hashes).map(|((hi, lo), hash)| {
+            let mut key = [0_u8; 16];
+            let (upper, lower) = key.split_at_mut(8);
+            upper.copy_from_slice(&hi.to_le_bytes());
+            lower.copy_from_slice(&lo.to_le_bytes());
+            (key, *hash)
+        }));
+        true
+    }
+
+    /// The digest so far, 64 hex digits.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut order: Vec<&([u8; 16], [u8; 32])> = self.rows.iter().collect();
+        order.par_sort_unstable();
+        let mut all = Sha256::new();
+        for (key, hash) in order {
+            all.update(key);
+            all.update(hash);
+        }
+        hex(&all.finalize())
     }
 }
 
@@ -166,6 +210,25 @@ mod tests {
         assert_eq!(whole, digest(&[batch(&[3], &["c"]), batch(&[2, 1], &["b", "a"])]));
         assert_ne!(whole, digest(&[batch(&[1, 2, 3], &["a", "b", "d"])]));
         assert_ne!(whole, digest(&[batch(&[1, 2], &["a", "b"])]));
+    }
+
+    #[test]
+    fn rows_digested_while_written_have_the_digest_of_the_table() {
+        let rows: Vec<ja4_join::row::HttpLogRow> = (0..50_i64)
+            .map(|n| ja4_join::row::HttpLogRow {
+                row_hi: n % 7,
+                row_lo: -n,
+                path: format!("/{n}").into(),
+                match_confidence: if n == 3 { -0.0 } else { 0.25 },
+                ..ja4_join::row::HttpLogRow::unknown()
+            })
+            .collect();
+        let chunk = crate::store::chunk::Chunk::of_requests(&rows).unwrap();
+        let mut table = TableDigest::new();
+        table.add(&chunk.columns, 2).unwrap();
+        let mut written = WrittenDigest::default();
+        assert!(written.add(&chunk.keys, &chunk.hashes));
+        assert_eq!(table.finish(), written.digest());
     }
 
     #[test]

@@ -84,6 +84,9 @@ pub enum ReplayError {
     /// A log or reference table could not be read at all.
     #[error(transparent)]
     Join(#[from] ja4_join::error::JoinError),
+    /// Rows could not be put into columns.
+    #[error("put rows into columns: {0}; run again with -vv and report it")]
+    Columns(String),
     /// A worker of the pipeline ended without a result.
     #[error("{0}: a worker stopped unexpectedly; run again with -vv and report it")]
     Worker(&'static str),
@@ -114,6 +117,11 @@ impl ReplayError {
         } else {
             Self::Engine { operation, path, detail }
         }
+    }
+
+    /// Arrow's refusal of columns of ours.
+    pub(crate) fn columns(error: &duckdb::arrow::error::ArrowError) -> Self {
+        Self::Columns(error.to_string())
     }
 
     /// An I/O failure with its file.

@@ -3,11 +3,12 @@
 //! Promises: the rows depend on the inputs and settings alone, never on threads or timing; queues between stages are bounded
 //! and block the faster stage; a killed replay that is started again ends with the rows of an uninterrupted one.
 //!
-//! Read next: `run.rs` (the stages), `network.rs`, `http.rs`, `writer.rs`, `plan.rs`, `summary.rs`.
+//! Read next: `run.rs` (the stages), `network.rs`, `http.rs`, `rows.rs`, `writer.rs`, `plan.rs`, `summary.rs`.
 
 mod http;
 mod network;
 mod plan;
+mod rows;
 mod run;
 mod summary;
 mod writer;

@@ -8,6 +8,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::ReplayError;
@@ -99,7 +100,7 @@ impl Input {
     /// # Errors
     /// A file cannot be read.
     pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Self>, ReplayError> {
-        let mut inputs = paths.iter().map(|path| Self::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = paths.par_iter().map(|path| Self::read(path)).collect::<Result<Vec<_>, _>>()?;
         inputs.sort();
         inputs.dedup_by(|a, b| a.sha256 == b.sha256);
         Ok(inputs)

@@ -1,9 +1,9 @@
-//! The stages put together: two readers, the join between them, the writer behind it.
+//! The stages put together: two readers, the join between them, the row maker and the writer behind it.
 //!
 //! Promises: the stream whose time lags is read first, so that memory stays bounded however the inputs overlap; the skew of each
 //! log is estimated from its first requests before anything is joined.
 //!
-//! Read next: `network.rs`, `http.rs`, `writer.rs`, `ja4_join::correlate`.
+//! Read next: `network.rs`, `http.rs`, `rows.rs`, `writer.rs`, `ja4_join::correlate`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -19,9 +19,9 @@ use ja4_join::enrich::Enricher;
 use super::http::{self, LogReport, SourcedRequest};
 use super::network;
 use super::plan::{self, Input, ReplayPlan, Skew};
+use super::rows::{self, Decided};
 use super::summary::{FileSummary, PolicySummary, ReplaySummary};
-use super::writer::{self, Decided};
-use super::{Batch, Progress, QUEUE_BATCHES};
+use super::{Batch, Progress, QUEUE_BATCHES, writer};
 use crate::ReplayError;
 use crate::store::duckdb::sql;
 use crate::store::{Appended, InputRecord, InputState, Store};
@@ -38,8 +38,8 @@ const NOTED: usize = 20;
 /// A file that cannot be read at all, a log in an unknown format, a store that refuses.
 pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress) -> Result<ReplaySummary, ReplayError> {
     let capture_paths = if plan.captures.is_empty() { Vec::new() } else { ja4_capture::source::open::expand(&plan.captures)? };
-    let captures = Input::read_all(&capture_paths)?;
-    let logs = Input::read_all(&plan.http_logs)?;
+    let (captures, logs) = rayon::join(|| Input::read_all(&capture_paths), || Input::read_all(&plan.http_logs));
+    let (captures, logs) = (captures?, logs?);
     let run_id = plan::run_id(plan, &captures, &logs);
     let mut summary = ReplaySummary { run_id: run_id.clone(), ..ReplaySummary::default() };
     let earlier = store.inputs()?;
@@ -90,6 +90,7 @@ impl Stages<'_> {
         let (net_out, net_in) = sync_channel(QUEUE_BATCHES);
         let (http_out, http_in) = sync_channel(QUEUE_BATCHES);
         let (decided_out, decided_in) = sync_channel(QUEUE_BATCHES);
+        let (chunks_out, chunks_in) = sync_channel(QUEUE_BATCHES);
         let paths: Vec<_> = self.captures.iter().map(|input| input.path.clone()).collect();
         let lateness_ns = self.plan.lateness_ns;
         let options = ja4_capture::Options {
@@ -100,12 +101,14 @@ impl Stages<'_> {
         thread::scope(|scope| {
             let network = scope.spawn(|| network::read(&paths, &options, &net_read, &{ net_out }));
             let http = scope.spawn(|| http::read(opened, lateness_ns, &http_read, &{ http_out }));
-            let writer = scope.spawn(|| writer::write(store, &mut enricher, &sources, &{ decided_in }));
+            let rows = scope.spawn(|| rows::make(&mut enricher, &sources, &{ decided_in }, &{ chunks_out }));
+            let writer = scope.spawn(|| writer::write(store, &{ chunks_in }));
             let total = self.captures.iter().chain(self.logs).map(|input| input.bytes).sum();
             let tick = || self.progress.bytes(net_read.load(Ordering::Relaxed) + http_read.load(Ordering::Relaxed), total);
             let joined = self.join(net_in, http_in, decided_out, &tick);
             // The writer's error is the cause when the join could not hand over.
             let stored = ended(writer, "writer")?;
+            ended(rows, "row maker")?;
             let (stats, policies, skews, applied_ns) = joined?;
             let (network, http) = (ended(network, "capture reader")?, ended(http, "log reader")?);
             Ok(Outcome { network, http, skews, applied_ns, stats, policies, stored })

@@ -3,9 +3,9 @@
 //! Promises: appending is idempotent by row key; a call that returned has been written to the database's own log; a query
 //! gives Arrow batches; damage and locks are told as sentences, never as an abort.
 //!
-//! Read next: `duckdb/mod.rs` (opening and migrating), `duckdb/append.rs`, `batch.rs` (rows to Arrow).
+//! Read next: `duckdb/mod.rs` (opening and migrating), `duckdb/append.rs`, `chunk.rs` (rows to Arrow).
 
-pub mod batch;
+pub mod chunk;
 pub mod duckdb;
 
 use std::path::Path;
@@ -13,6 +13,7 @@ use std::path::Path;
 use ::duckdb::arrow::array::RecordBatch;
 use ja4_join::row::HttpLogRow;
 
+use self::chunk::Chunk;
 pub use self::duckdb::{DuckDbOptions as OpenOptions, InputRecord, InputState, RunRecord, TlsOnlyRow};
 use crate::ReplayError;
 
@@ -112,17 +113,29 @@ pub trait Store: Send {
     /// The engine's refusal, or a database from a newer version.
     fn migrate(&mut self) -> Result<usize, ReplayError>;
 
-    /// Adds rows that are not stored yet, all or none.
+    /// Adds what is not stored yet, all chunks or none, in one transaction that ends with the iterator. Counts requests.
     ///
     /// # Errors
-    /// The engine's refusal, or a full disk; then nothing of the batch is kept.
-    fn append(&mut self, rows: &[HttpLogRow]) -> Result<Appended, ReplayError>;
+    /// The engine's refusal, or a full disk; then nothing of the call is kept.
+    fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError>;
+
+    /// Adds requests that are not stored yet, all or none.
+    ///
+    /// # Errors
+    /// As [`Store::append_chunks`].
+    fn append(&mut self, rows: &[HttpLogRow]) -> Result<Appended, ReplayError> {
+        let chunks = rows.chunks(chunk::CHUNK_ROWS).map(Chunk::of_requests).collect::<Result<Vec<_>, _>>();
+        self.append_chunks(&mut chunks.map_err(|error| ReplayError::columns(&error))?.into_iter())
+    }
 
     /// Adds handshakes that carried no request, once each.
     ///
     /// # Errors
-    /// The engine's refusal; then none is kept.
-    fn append_tls_only(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError>;
+    /// As [`Store::append_chunks`].
+    fn append_tls_only(&mut self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError> {
+        let chunks = rows.chunks(chunk::CHUNK_ROWS).map(Chunk::of_handshakes).collect::<Result<Vec<_>, _>>();
+        self.append_chunks(&mut chunks.map_err(|error| ReplayError::columns(&error))?.into_iter())
+    }
 
     /// Runs one read-only statement that a person may have typed. At least one batch comes back, empty or not.
     ///
@@ -179,7 +192,7 @@ pub trait Store: Send {
     /// The engine's refusal.
     fn record_run(&self, run: &RunRecord) -> Result<(), ReplayError>;
 
-    /// SHA-256 over `contents` in key order.
+    /// SHA-256 over `contents` in key order. A store whose rows this connection wrote itself may remember their hashes.
     ///
     /// # Errors
     /// The engine's refusal.

@@ -1,66 +1,150 @@
-//! Appending rows once: by Arrow through the appender, minus those whose key is stored already.
+//! Appending rows once: Arrow columns through the appender, minus the rows whose key is stored already.
 //!
-//! Promises: all rows of a call are stored or none; a row key is never stored twice, whoever sent it; the cost of a fresh
-//! import is one pruned look at the key columns of the batch's time range.
+//! Promises: all chunks of a call are stored or none; a key is never stored twice, whoever sent it; a row later than everything
+//! stored costs no look-up, any other one look at the key columns of its chunk's time range.
 //!
-//! Read next: `../batch.rs`, `sql/duckdb/queries/existing_keys.sql`.
+//! Read next: `../chunk.rs`, `sql/duckdb/queries/existing_keys.sql`.
 
-use duckdb::params;
+use duckdb::arrow::array::{Array as _, AsArray as _, RecordBatch};
+use duckdb::arrow::datatypes::Int64Type;
+use duckdb::{Appender, params};
 use hashbrown::HashSet;
-use ja4_join::row::HttpLogRow;
 
 use super::{DuckDb, sql};
 use crate::ReplayError;
-use crate::store::{Appended, batch};
+use crate::digest::WrittenDigest;
+use crate::store::chunk::{Chunk, ChunkTable, Key};
+use crate::store::{Appended, TableName};
 
-/// Rows per data chunk handed over; bounds the memory of one call.
-const CHUNK_ROWS: usize = 16_384;
-
-pub(super) fn append(store: &mut DuckDb, rows: &[HttpLogRow]) -> Result<Appended, ReplayError> {
-    let Some((first_ns, last_ns)) = time_range(rows) else { return Ok(Appended::default()) };
-    let mut known = existing_keys(store, first_ns, last_ns)?;
-    let fresh: Vec<&HttpLogRow> = rows.iter().filter(|row| known.insert((row.row_hi, row.row_lo))).collect();
-    let skipped = rows.len().saturating_sub(fresh.len());
-    write(store, &fresh)?;
-    Ok(Appended { added: count(fresh.len()), skipped: count(skipped) })
+/// What this connection knows of the stored rows without asking.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    requests: Option<i64>,
+    handshakes: Option<i64>,
+    /// The digest of all requests, as long as this connection wrote them all.
+    pub(super) written: Option<WrittenDigest>,
 }
 
-fn write(store: &DuckDb, rows: &[&HttpLogRow]) -> Result<(), ReplayError> {
-    if rows.is_empty() {
-        return Ok(());
+pub(super) fn append(store: &mut DuckDb, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
+    let mut chunks = chunks.peekable();
+    if chunks.peek().is_none() {
+        return Ok(Appended::default());
     }
+    let newest_request_ns = match store.known.requests {
+        Some(newest_ns) => newest_ns,
+        None => {
+            let (newest_ns, rows) = newest(store, sql::NEWEST_REQUEST)?;
+            store.known.written = (rows == 0).then(WrittenDigest::default);
+            newest_ns
+        }
+    };
+    let newest_handshake_ns = match store.known.handshakes {
+        Some(newest_ns) => newest_ns,
+        None => newest(store, sql::NEWEST_HANDSHAKE)?.0,
+    };
     let fail = |error: duckdb::Error| store.fail("append rows", &error);
     let transaction = store.connection.unchecked_transaction().map_err(fail)?;
-    {
-        let mut appender = transaction.appender_to_db(sql::HTTP_LOGS.table, sql::HTTP_LOGS.schema).map_err(fail)?;
-        for chunk in rows.chunks(CHUNK_ROWS) {
-            let record_batch = batch::record_batch(chunk.iter().copied()).map_err(|error| ReplayError::Engine {
-                operation: "append rows",
-                path: store.path.clone(),
-                detail: error.to_string(),
-            })?;
-            appender.append_record_batch(record_batch).map_err(fail)?;
+    let mut requests = Target::new(store, sql::HTTP_LOGS, sql::EXISTING_KEYS, newest_request_ns)?;
+    let mut handshakes = Target::new(store, sql::TLS_ONLY, sql::EXISTING_TLS_KEYS, newest_handshake_ns)?;
+    for chunk in chunks {
+        match chunk.table {
+            ChunkTable::Requests => requests.add(chunk)?,
+            ChunkTable::Handshakes => handshakes.add(chunk)?,
         }
-        appender.flush().map_err(fail)?;
     }
-    transaction.commit().map_err(fail)
+    let (requests, handshakes) = (requests.flush()?, handshakes.flush()?);
+    transaction.commit().map_err(fail)?;
+    // Only what is committed is known.
+    store.known.requests = Some(requests.newest_ns);
+    store.known.handshakes = Some(handshakes.newest_ns);
+    let kept = store.known.written.as_mut().is_some_and(|written| written.add(&requests.keys, &requests.hashes));
+    if !kept {
+        store.known.written = None;
+    }
+    Ok(Appended { added: count(requests.keys.len()), skipped: requests.skipped })
 }
 
-fn existing_keys(store: &DuckDb, first_ns: i64, last_ns: i64) -> Result<HashSet<(i64, i64)>, ReplayError> {
-    let fail = |error: duckdb::Error| store.fail("look for rows stored before", &error);
-    let mut statement = store.connection.prepare_cached(sql::EXISTING_KEYS).map_err(fail)?;
-    let mut keys = HashSet::new();
-    let rows = statement.query_map(params![first_ns, last_ns], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?;
-    for key in rows {
-        keys.insert(key.map_err(fail)?);
-    }
-    Ok(keys)
+/// One table within a transaction.
+struct Target<'a> {
+    store: &'a DuckDb,
+    appender: Appender<'a>,
+    existing: &'static str,
+    /// Latest row that was there before the transaction.
+    stored_ns: i64,
+    seen: HashSet<Key>,
+    done: Done,
 }
 
-fn time_range(rows: &[HttpLogRow]) -> Option<(i64, i64)> {
-    let first = rows.iter().map(|row| row.ts_ns).min()?;
-    let last = rows.iter().map(|row| row.ts_ns).max()?;
-    Some((first, last))
+/// What a transaction added to a table.
+struct Done {
+    keys: Vec<Key>,
+    hashes: Vec<[u8; 32]>,
+    skipped: u64,
+    newest_ns: i64,
+}
+
+impl<'a> Target<'a> {
+    fn new(store: &'a DuckDb, table: TableName, existing: &'static str, stored_ns: i64) -> Result<Self, ReplayError> {
+        let appender =
+            store.connection.appender_to_db(table.table, table.schema).map_err(|error| store.fail("append rows", &error))?;
+        let done = Done { keys: Vec::new(), hashes: Vec::new(), skipped: 0, newest_ns: stored_ns };
+        Ok(Self { store, appender, existing, stored_ns, seen: HashSet::new(), done })
+    }
+
+    fn add(&mut self, chunk: Chunk) -> Result<(), ReplayError> {
+        let rows = chunk.rows();
+        let stored = if chunk.first_ns > self.stored_ns { HashSet::new() } else { self.stored(chunk.first_ns, chunk.last_ns)? };
+        let last_ns = chunk.last_ns;
+        let chunk = chunk
+            .filter(|key| !stored.contains(&key) && self.seen.insert(key))
+            .map_err(|error| self.refused(&error.to_string()))?;
+        self.done.skipped = self.done.skipped.saturating_add(count(rows.saturating_sub(chunk.rows())));
+        if chunk.rows() == 0 {
+            return Ok(());
+        }
+        self.appender.append_record_batch(chunk.columns).map_err(|error| self.store.fail("append rows", &error))?;
+        self.done.keys.extend(chunk.keys);
+        self.done.hashes.extend(chunk.hashes);
+        self.done.newest_ns = self.done.newest_ns.max(last_ns);
+        Ok(())
+    }
+
+    /// Keys stored before, in a range of time.
+    fn stored(&self, first_ns: i64, last_ns: i64) -> Result<HashSet<Key>, ReplayError> {
+        let fail = |error: duckdb::Error| self.store.fail("look for rows stored before", &error);
+        let mut statement = self.store.connection.prepare_cached(self.existing).map_err(fail)?;
+        let mut keys = HashSet::new();
+        for batch in statement.stream_arrow(params![first_ns, last_ns.min(self.stored_ns)]).map_err(fail)? {
+            keys.extend(pairs(&batch.map_err(fail)?));
+        }
+        Ok(keys)
+    }
+
+    fn flush(mut self) -> Result<Done, ReplayError> {
+        self.appender.flush().map_err(|error| self.store.fail("append rows", &error))?;
+        Ok(self.done)
+    }
+
+    fn refused(&self, detail: &str) -> ReplayError {
+        ReplayError::Engine { operation: "append rows", path: self.store.path.clone(), detail: detail.to_owned() }
+    }
+}
+
+/// Time of the latest row of a table, and how many rows there are.
+fn newest(store: &DuckDb, text: &'static str) -> Result<(i64, i64), ReplayError> {
+    store
+        .connection
+        .query_row(text, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|error| store.fail("look for rows stored before", &error))
+}
+
+fn pairs(batch: &RecordBatch) -> Vec<Key> {
+    let [hi, lo] = batch.columns() else { return Vec::new() };
+    let (Some(hi), Some(lo)) = (hi.as_primitive_opt::<Int64Type>(), lo.as_primitive_opt::<Int64Type>()) else {
+        return Vec::new();
+    };
+    debug_assert_eq!(hi.len(), lo.len());
+    hi.values().iter().copied().zip(lo.values().iter().copied()).collect()
 }
 
 fn count(n: usize) -> u64 {

@@ -17,11 +17,11 @@ use duckdb::{AccessMode, Config, Connection};
 use sha2::{Digest as _, Sha256};
 
 pub use self::tables::{InputRecord, InputState, RunRecord, TlsOnlyRow};
+use super::chunk::Chunk;
 use super::{Appended, Contents, Engine, Statement, Store, TableName};
 use crate::ReplayError;
 use crate::digest::hex;
 use duckdb::arrow::array::RecordBatch;
-use ja4_join::row::HttpLogRow;
 
 /// How to open a database.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +45,7 @@ pub struct DuckDb {
     /// Where a damaged predecessor was put, if there was one.
     set_aside: Option<PathBuf>,
     now_ns: i64,
+    known: append::Known,
 }
 
 impl std::fmt::Debug for DuckDb {
@@ -70,7 +71,7 @@ impl DuckDb {
             set_aside = Some(put_aside(path)?);
         }
         let connection = connect(path, options)?;
-        Ok(Self { connection, path: path.to_path_buf(), set_aside, now_ns: options.now_ns })
+        Ok(Self { connection, path: path.to_path_buf(), set_aside, now_ns: options.now_ns, known: append::Known::default() })
     }
 
     /// Opens an existing database without changing it.
@@ -89,7 +90,13 @@ impl DuckDb {
             });
         }
         let connection = connect(path, &DuckDbOptions { read_only: true, ..options.clone() })?;
-        let database = Self { connection, path: path.to_path_buf(), set_aside: None, now_ns: options.now_ns };
+        let database = Self {
+            connection,
+            path: path.to_path_buf(),
+            set_aside: None,
+            now_ns: options.now_ns,
+            known: append::Known::default(),
+        };
         database.refuse_newer()?;
         Ok(database)
     }
@@ -154,7 +161,13 @@ impl Store for DuckDb {
 
     fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
         let connection = self.connection.try_clone().map_err(|error| self.fail("open a second connection", &error))?;
-        Ok(Box::new(Self { connection, path: self.path.clone(), set_aside: None, now_ns: self.now_ns }))
+        Ok(Box::new(Self {
+            connection,
+            path: self.path.clone(),
+            set_aside: None,
+            now_ns: self.now_ns,
+            known: append::Known::default(),
+        }))
     }
 
     fn migrate(&mut self) -> Result<usize, ReplayError> {
@@ -187,16 +200,12 @@ impl Store for DuckDb {
         Ok(count)
     }
 
-    fn append(&mut self, rows: &[HttpLogRow]) -> Result<Appended, ReplayError> {
-        append::append(self, rows)
+    fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
+        append::append(self, chunks)
     }
 
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, ReplayError> {
         query::query(self, sql)
-    }
-
-    fn append_tls_only(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError> {
-        self.append_handshakes(rows)
     }
 
     fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
@@ -235,7 +244,10 @@ impl Store for DuckDb {
 
     fn digest(&self, contents: Contents) -> Result<String, ReplayError> {
         match contents {
-            Contents::Rows => self.table_digest(sql::ALL_ROWS, 2),
+            Contents::Rows => match &self.known.written {
+                Some(written) => Ok(written.digest()),
+                None => self.table_digest(sql::ALL_ROWS, 2),
+            },
             Contents::Features => self.table_digest(sql::ALL_FEATURES, 4),
             Contents::Scores => self.table_digest(sql::ALL_SCORES, 4),
         }

@@ -66,6 +66,10 @@ queries! {
     EXISTING_KEYS = "existing_keys";
     /// Keys of stored handshakes in a time range.
     EXISTING_TLS_KEYS = "existing_tls_keys";
+    /// Time of the latest request, and their number.
+    NEWEST_REQUEST = "newest_request";
+    /// Time of the latest handshake without request, and their number.
+    NEWEST_HANDSHAKE = "newest_handshake";
     /// Every request.
     ALL_ROWS = "all_rows";
     /// Every session's features.

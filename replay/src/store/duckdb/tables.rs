@@ -7,13 +7,12 @@
 
 use duckdb::arrow::array::RecordBatch;
 use duckdb::params;
-use hashbrown::HashSet;
 use ja4_join::row::Text;
 use serde::{Deserialize, Serialize};
 
 use super::{DuckDb, sql};
 use crate::ReplayError;
-use crate::store::{Appended, TableName};
+use crate::store::TableName;
 
 /// How far an input got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,43 +176,6 @@ impl DuckDb {
             )
             .map_err(fail)?;
         transaction.commit().map_err(fail)
-    }
-
-    /// Adds handshakes that carried no request, once each.
-    pub(super) fn append_handshakes(&self, rows: &[TlsOnlyRow]) -> Result<Appended, ReplayError> {
-        let fail = |error: duckdb::Error| self.fail("append handshakes", &error);
-        let Some(first_ns) = rows.iter().map(|row| row.ts_ns).min() else { return Ok(Appended::default()) };
-        let last_ns = rows.iter().map(|row| row.ts_ns).max().unwrap_or(first_ns);
-        let mut known: HashSet<(i64, i64)> = HashSet::new();
-        let mut statement = self.connection.prepare_cached(sql::EXISTING_TLS_KEYS).map_err(fail)?;
-        let stored = statement.query_map(params![first_ns, last_ns], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fail)?;
-        for key in stored {
-            known.insert(key.map_err(fail)?);
-        }
-        let mut result = Appended::default();
-        let transaction = self.connection.unchecked_transaction().map_err(fail)?;
-        {
-            let mut appender = transaction.appender_to_db(sql::TLS_ONLY.table, sql::TLS_ONLY.schema).map_err(fail)?;
-            for row in rows {
-                if !known.insert(row.key) {
-                    result.skipped += 1;
-                    continue;
-                }
-                result.added += 1;
-                let [src_ip, dst_ip, protocol, sni, alpn, ja3, ja4, ja4_r, ja4s, ja4t, options] =
-                    row.texts.each_ref().map(|t| &**t);
-                let [src_port, dst_port, version, ttl, window, mss, wscale] = row.ints;
-                appender
-                    .append_row(params![
-                        row.ts_ns, src_ip, src_port, dst_ip, dst_port, protocol, sni, alpn, version, ja3, ja4, ja4_r, ja4s, ja4t,
-                        ttl, window, mss, wscale, options, row.key.0, row.key.1
-                    ])
-                    .map_err(fail)?;
-            }
-            appender.flush().map_err(fail)?;
-        }
-        transaction.commit().map_err(fail)?;
-        Ok(result)
     }
 
     /// Replaces the scores of windows `first_ms..=last_ms` by `batches` (columns of `ml_all_scores`, in order).

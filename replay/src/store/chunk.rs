@@ -1,0 +1,248 @@
+//! Rows on their way to a store: Arrow columns, the keys that make storing idempotent, and the hashes that make the digest.
+//!
+//! Promises: columns come in the order and with the types of the table; no value is changed; a row is walked once for its columns
+//! and once for its hash, and is not needed afterwards.
+//!
+//! Read next: `duckdb/append.rs` (who stores them), `../digest.rs` (what the hashes are of).
+
+use std::sync::Arc;
+
+use duckdb::arrow::array::{
+    ArrayRef, BooleanArray, Float64Builder, Int64Array, Int64Builder, RecordBatch, StringArray, StringBuilder,
+};
+use duckdb::arrow::compute::filter_record_batch;
+use duckdb::arrow::datatypes::{DataType, Field, Schema};
+use duckdb::arrow::error::ArrowError;
+use ja4_join::row::{COLUMNS, ColumnKind, ColumnVisitor, HttpLogRow, Text};
+use sha2::{Digest as _, Sha256};
+
+use super::TlsOnlyRow;
+use crate::digest::{canonical_float, canonical_text};
+
+/// Rows in a chunk.
+pub const CHUNK_ROWS: usize = 4096;
+
+/// Chunks that one transaction should take: together a row group of DuckDB (122,880 rows). A transaction of whole row groups goes
+/// into the database file at once; any other goes through the write-ahead log first and costs more than twice the processor time.
+pub const CHUNKS_PER_TRANSACTION: usize = 30;
+
+/// Key of a row: upper and lower half of its content hash.
+pub type Key = (i64, i64);
+
+/// Which table a chunk is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkTable {
+    /// `ja4_logs.http_logs`.
+    Requests,
+    /// `ja4_logs.tls_only`.
+    Handshakes,
+}
+
+/// Some rows of one table.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// Which table.
+    pub table: ChunkTable,
+    /// Its columns, in the table's order.
+    pub columns: RecordBatch,
+    /// One key a row.
+    pub keys: Vec<Key>,
+    /// One hash a row, as [`crate::digest::TableDigest`] makes it; none for handshakes, which no digest covers.
+    pub hashes: Vec<[u8; 32]>,
+    /// Earliest row, ns since 1970.
+    pub first_ns: i64,
+    /// Latest row, ns since 1970.
+    pub last_ns: i64,
+}
+
+impl Chunk {
+    /// Requests as a chunk.
+    ///
+    /// # Errors
+    /// None that rows can cause; Arrow's own refusal is passed on.
+    pub fn of_requests(rows: &[HttpLogRow]) -> Result<Self, ArrowError> {
+        let mut builders = Builders::new(rows.len());
+        let mut canonical = Canonical(Vec::with_capacity(2048));
+        let mut hashes = Vec::with_capacity(rows.len());
+        for row in rows {
+            builders.next = 0;
+            row.visit(&mut builders);
+            canonical.0.clear();
+            row.visit(&mut canonical);
+            hashes.push(Sha256::digest(&canonical.0).into());
+        }
+        Ok(Self {
+            table: ChunkTable::Requests,
+            columns: RecordBatch::try_new(
+                Arc::new(request_schema()),
+                builders.columns.into_iter().map(Builder::finish).collect(),
+            )?,
+            keys: rows.iter().map(|row| (row.row_hi, row.row_lo)).collect(),
+            hashes,
+            first_ns: rows.iter().map(|row| row.ts_ns).min().unwrap_or(i64::MAX),
+            last_ns: rows.iter().map(|row| row.ts_ns).max().unwrap_or(i64::MIN),
+        })
+    }
+
+    /// Handshakes without a request as a chunk.
+    ///
+    /// # Errors
+    /// None that rows can cause; Arrow's own refusal is passed on.
+    pub fn of_handshakes(rows: &[TlsOnlyRow]) -> Result<Self, ArrowError> {
+        let text = |index: usize| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.texts.get(index).map_or("", |text| &**text))))
+        };
+        let int = |index: usize| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.ints.get(index).copied().unwrap_or(-1))))
+        };
+        let own = |value: fn(&TlsOnlyRow) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(rows.iter().map(value))) };
+        let columns: [(&str, ArrayRef); 21] = [
+            ("ts_ns", own(|row| row.ts_ns)),
+            ("src_ip", text(0)),
+            ("src_port", int(0)),
+            ("dst_ip", text(1)),
+            ("dst_port", int(1)),
+            ("protocol", text(2)),
+            ("sni", text(3)),
+            ("alpn", text(4)),
+            ("tls_version", int(2)),
+            ("ja3", text(5)),
+            ("ja4", text(6)),
+            ("ja4_r", text(7)),
+            ("ja4s", text(8)),
+            ("ja4t", text(9)),
+            ("ip_ttl", int(3)),
+            ("tcp_window", int(4)),
+            ("tcp_mss", int(5)),
+            ("tcp_wscale", int(6)),
+            ("tcp_options", text(10)),
+            ("key_hi", own(|row| row.key.0)),
+            ("key_lo", own(|row| row.key.1)),
+        ];
+        Ok(Self {
+            table: ChunkTable::Handshakes,
+            columns: RecordBatch::try_from_iter(columns)?,
+            keys: rows.iter().map(|row| row.key).collect(),
+            hashes: Vec::new(),
+            first_ns: rows.iter().map(|row| row.ts_ns).min().unwrap_or(i64::MAX),
+            last_ns: rows.iter().map(|row| row.ts_ns).max().unwrap_or(i64::MIN),
+        })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Only the rows for which `keep` holds; it is asked once a row, in order.
+    ///
+    /// # Errors
+    /// Arrow's refusal.
+    pub fn filter(mut self, mut keep: impl FnMut(Key) -> bool) -> Result<Self, ArrowError> {
+        let flags: Vec<bool> = self.keys.iter().map(|key| keep(*key)).collect();
+        if flags.iter().all(|flag| *flag) {
+            return Ok(self);
+        }
+        let mut kept = flags.iter();
+        self.keys.retain(|_| kept.next().copied().unwrap_or(false));
+        let mut kept = flags.iter();
+        self.hashes.retain(|_| kept.next().copied().unwrap_or(false));
+        self.columns = filter_record_batch(&self.columns, &BooleanArray::from(flags))?;
+        Ok(self)
+    }
+}
+
+fn request_schema() -> Schema {
+    Schema::new(
+        COLUMNS
+            .iter()
+            .map(|column| {
+                let kind = match column.kind {
+                    ColumnKind::Int => DataType::Int64,
+                    ColumnKind::Float => DataType::Float64,
+                    ColumnKind::Text => DataType::Utf8,
+                };
+                Field::new(column.name, kind, false)
+            })
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// The canonical form of a row, which its hash is taken of.
+struct Canonical(Vec<u8>);
+
+impl ColumnVisitor for Canonical {
+    fn int(&mut self, value: i64) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn float(&mut self, value: f64) {
+        self.0.extend_from_slice(&canonical_float(value));
+    }
+
+    fn text(&mut self, value: &Text) {
+        canonical_text(value, &mut self.0);
+    }
+}
+
+enum Builder {
+    Int(Int64Builder),
+    Float(Float64Builder),
+    Text(StringBuilder),
+}
+
+impl Builder {
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Int(mut builder) => Arc::new(builder.finish()),
+            Self::Float(mut builder) => Arc::new(builder.finish()),
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+struct Builders {
+    columns: Vec<Builder>,
+    next: usize,
+}
+
+impl Builders {
+    fn new(rows: usize) -> Self {
+        let columns = COLUMNS
+            .iter()
+            .map(|column| match column.kind {
+                ColumnKind::Int => Builder::Int(Int64Builder::with_capacity(rows)),
+                ColumnKind::Float => Builder::Float(Float64Builder::with_capacity(rows)),
+                ColumnKind::Text => Builder::Text(StringBuilder::with_capacity(rows, rows.saturating_mul(12))),
+            })
+            .collect();
+        Self { columns, next: 0 }
+    }
+
+    fn take(&mut self) -> Option<&mut Builder> {
+        let index = self.next;
+        self.next = index.saturating_add(1);
+        self.columns.get_mut(index)
+    }
+}
+
+impl ColumnVisitor for Builders {
+    fn int(&mut self, value: i64) {
+        if let Some(Builder::Int(builder)) = self.take() {
+            builder.append_value(value);
+        }
+    }
+
+    fn float(&mut self, value: f64) {
+        if let Some(Builder::Float(builder)) = self.take() {
+            builder.append_value(value);
+        }
+    }
+
+    fn text(&mut self, value: &Text) {
+        if let Some(Builder::Text(builder)) = self.take() {
+            builder.append_value(value);
+        }
+    }
+}

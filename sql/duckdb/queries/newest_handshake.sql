@@ -1,0 +1,2 @@
+-- Time of the latest stored handshake without a request, ns (the smallest BIGINT when there is none), and how many there are.
+SELECT coalesce(max(ts_ns), -9223372036854775808), count(*) FROM ja4_logs.tls_only;
