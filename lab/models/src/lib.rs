@@ -8,6 +8,7 @@
 pub mod anomaly;
 mod artifact;
 pub mod autoencoder;
+pub mod cluster;
 pub mod eif;
 pub mod ensemble;
 mod error;

@@ -4,8 +4,11 @@
 //! one threshold, so no result depends on the order of rows. Labels: true = anomaly. Scores must be finite.
 //! Reference values and the script that made them: `tests/reference/`.
 
+mod grouping;
+
 use serde::Serialize;
 
+pub use self::grouping::{adjusted_rand, purity};
 use crate::error::{ModelError, Result};
 
 /// The figures printed for any labelled, scored table.
