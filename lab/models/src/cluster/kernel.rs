@@ -23,27 +23,38 @@ impl Kernel {
 
     /// `block` holds column after column, [`LANES`] values each.
     pub(super) fn squared_distances(self, point: &[f64], block: &[f64], out: &mut [f64; LANES]) {
+        self.run(|| squared_distances(point, block, out));
+    }
+
+    /// Squared distance from a point to the nearest place of a box.
+    pub(super) fn to_box(self, point: &[f64], low: &[f64], high: &[f64]) -> f64 {
+        self.run(|| between([point, point, low, high]))
+    }
+
+    /// Squared distance between the nearest places of two boxes: low and high of one, low and high of the other.
+    pub(super) fn between_boxes(self, limits: [&[f64]; 4]) -> f64 {
+        self.run(|| between(limits))
+    }
+
+    #[inline(always)]
+    fn run<R>(self, work: impl FnOnce() -> R) -> R {
         #[cfg(target_arch = "x86_64")]
-        self.arch.dispatch(Work { point, block, out });
+        return self.arch.dispatch(Work(work));
         #[cfg(not(target_arch = "x86_64"))]
-        squared_distances(point, block, out);
+        work()
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-struct Work<'a> {
-    point: &'a [f64],
-    block: &'a [f64],
-    out: &'a mut [f64; LANES],
-}
+struct Work<F>(F);
 
 #[cfg(target_arch = "x86_64")]
-impl pulp::NullaryFnOnce for Work<'_> {
-    type Output = ();
+impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
+    type Output = R;
 
     #[inline(always)]
-    fn call(self) {
-        squared_distances(self.point, self.block, self.out);
+    fn call(self) -> R {
+        (self.0)()
     }
 }
 
@@ -58,4 +69,26 @@ fn squared_distances(point: &[f64], block: &[f64], out: &mut [f64; LANES]) {
         }
     }
     *out = sums;
+}
+
+/// Columns added side by side.
+const SIDE: usize = 8;
+
+#[inline(always)]
+fn between([low_a, high_a, low_b, high_b]: [&[f64]; 4]) -> f64 {
+    let mut sums = [0.0; SIDE];
+    let whole = [low_a, high_a, low_b, high_b].map(|side| side.as_chunks::<SIDE>());
+    let [(la, la_rest), (ha, ha_rest), (lb, lb_rest), (hb, hb_rest)] = whole;
+    for ((la, ha), (lb, hb)) in la.iter().zip(ha).zip(lb.iter().zip(hb)) {
+        for side in 0..SIDE {
+            let gap = (lb[side] - ha[side]).max(la[side] - hb[side]).max(0.0);
+            sums[side] += gap * gap;
+        }
+    }
+    let mut total: f64 = sums.iter().sum();
+    for ((la, ha), (lb, hb)) in la_rest.iter().zip(ha_rest).zip(lb_rest.iter().zip(hb_rest)) {
+        let gap = (lb - ha).max(la - hb).max(0.0);
+        total += gap * gap;
+    }
+    total
 }

@@ -54,8 +54,11 @@ impl Node {
 }
 
 impl Points {
+    /// Builds the tree twice: leaves of the first tell how dense the surroundings of each point are, and the second
+    /// keeps points of thin surroundings apart. One far point in a leaf makes its box so large that it is never passed by.
     pub(super) fn new(matrix: &Matrix) -> Self {
         let (rows, weight, copies) = distinct(matrix);
+        let unordered: Vec<&[f64]> = rows.iter().map(|&row| matrix.row(row as usize)).collect();
         let mut points = Self {
             columns: matrix.columns(),
             values: Vec::new(),
@@ -67,16 +70,40 @@ impl Points {
             blocks: Vec::new(),
             kernel: Kernel::detect(),
         };
-        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        let unordered: Vec<&[f64]> = rows.iter().map(|&row| matrix.row(row as usize)).collect();
-        points.build(&unordered, &mut order);
-        for &place in &order {
-            points.values.extend_from_slice(unordered[place as usize]);
-            points.row.push(rows[place as usize]);
-            points.weight.push(weight[place as usize]);
-        }
-        points.fill_blocks();
+        let order = points.arrange(&unordered, None);
+        let thinness = points.thinness(&order);
+        let order = points.arrange(&unordered, Some(&thinness));
+        points.row = order.iter().map(|&place| rows[place as usize]).collect();
+        points.weight = order.iter().map(|&place| weight[place as usize]).collect();
         points
+    }
+
+    /// Makes the tree anew; gives the places of `rows` in the order of its leaves.
+    fn arrange(&mut self, rows: &[&[f64]], thinness: Option<&[f64]>) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        self.nodes.clear();
+        self.boxes.clear();
+        self.build(rows, thinness, &mut order);
+        self.values = order.iter().flat_map(|&place| rows[place as usize].iter().copied()).collect();
+        self.fill_blocks();
+        order
+    }
+
+    /// For each place in `order`: squared distance to the middle one of the points in its leaf.
+    fn thinness(&self, order: &[u32]) -> Vec<f64> {
+        let mut thinness = vec![0.0; order.len()];
+        let mut distances = [0.0; LANES];
+        for leaf in self.leaves() {
+            let node = &self.nodes[leaf];
+            for point in node.points() {
+                self.distances(self.values(point), node, &mut distances);
+                let inside = &mut distances[..node.points().len()];
+                let middle = (inside.len() - 1).min(inside.len() / 4);
+                let (_, at, _) = inside.select_nth_unstable_by(middle, f64::total_cmp);
+                thinness[order[point] as usize] = *at;
+            }
+        }
+        thinness
     }
 
     /// Number of distinct rows.
@@ -108,33 +135,35 @@ impl Points {
     /// Squared distance from a point to the nearest place of a node's box.
     pub(super) fn to_box(&self, point: &[f64], node: usize) -> f64 {
         let (low, high) = self.limits(node);
-        let gaps = point.iter().zip(low.iter().zip(high));
-        gaps.map(|(value, (low, high))| (low - value).max(value - high).max(0.0)).map(|gap| gap * gap).sum()
+        self.kernel.to_box(point, low, high)
     }
 
     /// Squared distance between the nearest places of two boxes.
     pub(super) fn between_boxes(&self, a: usize, b: usize) -> f64 {
         let ((low_a, high_a), (low_b, high_b)) = (self.limits(a), self.limits(b));
-        let pairs = low_a.iter().zip(high_a).zip(low_b.iter().zip(high_b));
-        pairs.map(|((la, ha), (lb, hb))| (lb - ha).max(la - hb).max(0.0)).map(|gap| gap * gap).sum()
+        self.kernel.between_boxes([low_a, high_a, low_b, high_b])
     }
 
-    /// Splits at the median of the widest column until a node fits a block.
-    fn build(&mut self, rows: &[&[f64]], order: &mut [u32]) {
+    /// Splits until a node fits a block: thin points from dense ones, else at the median of the widest column.
+    fn build(&mut self, rows: &[&[f64]], thinness: Option<&[f64]>, order: &mut [u32]) {
         let mut pending = vec![(0usize, 0..order.len())];
         self.push_node(rows, order, 0..order.len());
         while let Some((node, range)) = pending.pop() {
             if range.len() <= LANES {
                 continue;
             }
-            let (low, high) = self.limits(node);
-            let widths = low.iter().zip(high).map(|(low, high)| high - low).enumerate();
-            let widest = widths.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map_or(0, |(column, _)| column);
-            // Whole blocks to the left, so that few lanes are padding.
-            let half = (range.len() / 2).next_multiple_of(LANES).min(range.len() - 1);
             let part = &mut order[range.clone()];
-            part.select_nth_unstable_by(half, |&a, &b| {
-                rows[a as usize][widest].total_cmp(&rows[b as usize][widest]).then(a.cmp(&b))
+            let thin = thinness.and_then(|thinness| split_thin(part, thinness));
+            let half = thin.unwrap_or_else(|| {
+                let (low, high) = self.limits(node);
+                let widths = low.iter().zip(high).map(|(low, high)| high - low).enumerate();
+                let widest = widths.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map_or(0, |(column, _)| column);
+                // Whole blocks to the left, so that few lanes are padding.
+                let half = (part.len() / 2).next_multiple_of(LANES).min(part.len() - 1);
+                part.select_nth_unstable_by(half, |&a, &b| {
+                    rows[a as usize][widest].total_cmp(&rows[b as usize][widest]).then(a.cmp(&b))
+                });
+                half
             });
             let middle = range.start + half;
             let left = self.push_node(rows, order, range.start..middle);
@@ -171,6 +200,24 @@ impl Points {
             }
         }
     }
+}
+
+/// Points of the thin tail that make a node of their own.
+const TAIL: usize = 8;
+/// How much thinner (squared) than the middle one a point of the tail is.
+const THINNER: f64 = 2.25;
+
+/// Moves the points much thinner than the middle one to the end; gives how many stay, if the tail is worth a node.
+fn split_thin(part: &mut [u32], thinness: &[f64]) -> Option<usize> {
+    let mut all: Vec<f64> = part.iter().map(|&place| thinness[place as usize]).collect();
+    let middle = all.len() / 2;
+    let limit = *all.select_nth_unstable_by(middle, f64::total_cmp).1 * THINNER;
+    let tail = all.iter().filter(|&&thin| thin > limit).count();
+    if tail < TAIL {
+        return None;
+    }
+    part.sort_unstable_by_key(|&place| (thinness[place as usize] > limit, place));
+    Some(part.len() - tail)
 }
 
 /// First rows of each distinct content, their multiplicities, and the further rows.
