@@ -43,24 +43,25 @@ pub struct TableName {
 }
 
 /// One statement of `sql/`, in the text of each engine. Values are `?`, given as texts: `CAST(? AS BIGINT)` makes a number.
+/// A text may also be put together from constants (never from data), which is why it need not be `'static`.
 #[derive(Debug, Clone, Copy)]
-pub struct Statement {
+pub struct Statement<'a> {
     /// For DuckDB.
-    pub duckdb: &'static str,
+    pub duckdb: &'a str,
     /// For ClickHouse.
-    pub clickhouse: &'static str,
+    pub clickhouse: &'a str,
 }
 
-impl Statement {
+impl<'a> Statement<'a> {
     /// One text that both engines read alike.
     #[must_use]
-    pub const fn shared(text: &'static str) -> Self {
+    pub const fn shared(text: &'a str) -> Self {
         Self { duckdb: text, clickhouse: text }
     }
 
     /// The text for `engine`.
     #[must_use]
-    pub const fn text(&self, engine: Engine) -> &'static str {
+    pub const fn text(&self, engine: Engine) -> &'a str {
         match engine {
             Engine::DuckDb => self.duckdb,
             Engine::ClickHouse => self.clickhouse,
@@ -147,7 +148,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// The engine's refusal.
-    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError>;
+    fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError>;
 
     /// Adds a batch to a table of ours; columns in the table's order.
     ///

@@ -208,7 +208,7 @@ impl Store for DuckDb {
         query::query(self, sql)
     }
 
-    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+    fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
         query::ask(self, statement.duckdb, values)
     }
 

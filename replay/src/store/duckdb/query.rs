@@ -26,7 +26,7 @@ pub(super) fn query(store: &DuckDb, sql: &str) -> Result<Vec<RecordBatch>, Repla
     Ok(batches)
 }
 
-pub(super) fn ask(store: &DuckDb, sql: &'static str, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+pub(super) fn ask(store: &DuckDb, sql: &str, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
     let fail = |error: duckdb::Error| store.fail("query", &error);
     let mut statement = store.connection.prepare(sql).map_err(fail)?;
     let arrow = statement.stream_arrow(duckdb::params_from_iter(values.iter())).map_err(fail)?;
