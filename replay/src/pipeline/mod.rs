@@ -27,6 +27,11 @@ pub trait Progress: Sync {
 
     /// Called with the event time reached before events of that time are joined; may sleep.
     fn waiter(&self) -> Box<dyn FnMut(i64) + Send>;
+
+    /// Whether the replay shall stop: what was joined is still stored, and the same replay continues later.
+    fn stop(&self) -> bool {
+        false
+    }
 }
 
 /// Shows nothing and never waits.

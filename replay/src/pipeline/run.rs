@@ -153,6 +153,9 @@ impl Stages<'_> {
                 http.take(|(event, source)| correlator.http(event, source));
             }
             tick();
+            if self.progress.stop() {
+                return Err(ReplayError::Cancelled);
+            }
             let reached_ns = network.reached_ns.min(http.reached_ns.saturating_sub(ahead_ns));
             if reached_ns != i64::MIN && reached_ns != i64::MAX {
                 wait(reached_ns);

@@ -1,0 +1,246 @@
+//! The thread that owns the store: opens it, answers questions, writes decisions.
+//!
+//! Promises: one command at a time, the newest of a place wins and replaces the one that waits; the store is opened read-only and
+//! confined, and opened for writing only for the moment of a change; whatever fails is a sentence.
+//!
+//! Read next: `mod.rs` (who asks), `features.rs` (what is more than a statement).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use eframe::egui;
+use ja4_lab::{explain, sessions};
+use ja4_replay::store::{self, Engine, OpenOptions, Statement, Store};
+
+use super::query::Ask;
+use super::table::Table;
+use super::{Answer, Place, features};
+
+/// Something that writes.
+pub type Change = Box<dyn FnOnce(&dyn Store) -> Result<(), String> + Send>;
+
+/// What the worker is told.
+pub enum Command {
+    /// Open this store.
+    Open(PathBuf),
+    /// Close it.
+    Close,
+    /// Answer this.
+    Ask {
+        /// For whom.
+        place: Place,
+        /// Of which contents.
+        epoch: u64,
+        /// What.
+        ask: Ask,
+    },
+    /// Write.
+    Change {
+        /// What was done, for the person.
+        what: &'static str,
+        /// How.
+        action: Change,
+    },
+}
+
+/// What the worker tells.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The store is open.
+    Opened {
+        /// As it was named.
+        target: PathBuf,
+        /// What runs it.
+        engine: Engine,
+        /// Its name for people.
+        label: String,
+    },
+    /// It is not, and why.
+    Refused {
+        /// As it was named.
+        target: PathBuf,
+        /// A sentence.
+        message: String,
+    },
+    /// An answer.
+    Answer {
+        /// For whom.
+        place: Place,
+        /// Of which contents.
+        epoch: u64,
+        /// To what.
+        ask: Ask,
+        /// The answer, or a sentence.
+        answer: Result<Answer, String>,
+    },
+    /// Something was written, or not.
+    Changed {
+        /// What was done.
+        what: &'static str,
+        /// Whether it worked.
+        result: Result<(), String>,
+    },
+}
+
+#[derive(Default)]
+struct Mailbox {
+    commands: Vec<Command>,
+    outcomes: Vec<Outcome>,
+    closed: bool,
+}
+
+struct Shared {
+    mailbox: Mutex<Mailbox>,
+    news: Condvar,
+}
+
+impl Shared {
+    /// A thread that panicked while holding the mailbox leaves it usable: it is a list.
+    fn lock(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Handle of the thread.
+pub struct Worker {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// Starts the thread; it asks `ctx` for a frame whenever it has news.
+    pub fn start(ctx: &egui::Context) -> Self {
+        let shared = Arc::new(Shared { mailbox: Mutex::default(), news: Condvar::new() });
+        let (theirs, ctx) = (Arc::clone(&shared), ctx.clone());
+        std::thread::spawn(move || serve(&theirs, &ctx));
+        Self { shared }
+    }
+
+    /// Leaves a command. A question replaces the one that waits for the same place.
+    pub fn send(&self, command: Command) {
+        let mut mailbox = self.shared.lock();
+        match &command {
+            Command::Ask { place, .. } => {
+                let same = |waiting: &Command| matches!(waiting, Command::Ask { place: other, .. } if other == place);
+                mailbox.commands.retain(|waiting| !same(waiting));
+            }
+            Command::Open(_) | Command::Close => mailbox.commands.retain(|waiting| matches!(waiting, Command::Change { .. })),
+            Command::Change { .. } => {}
+        }
+        mailbox.commands.push(command);
+        drop(mailbox);
+        self.shared.news.notify_one();
+    }
+
+    /// Takes what was finished.
+    pub fn take(&self) -> Vec<Outcome> {
+        std::mem::take(&mut self.shared.lock().outcomes)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.news.notify_one();
+    }
+}
+
+fn serve(shared: &Shared, ctx: &egui::Context) {
+    let mut open = Open::default();
+    loop {
+        let command = {
+            let mut mailbox = shared.lock();
+            loop {
+                if mailbox.closed {
+                    return;
+                }
+                if !mailbox.commands.is_empty() {
+                    break mailbox.commands.remove(0);
+                }
+                mailbox = shared.news.wait(mailbox).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        if let Some(outcome) = open.obey(command) {
+            shared.lock().outcomes.push(outcome);
+            ctx.request_repaint();
+        }
+    }
+}
+
+/// The store, as long as it is open.
+#[derive(Default)]
+struct Open {
+    target: PathBuf,
+    store: Option<Box<dyn Store>>,
+}
+
+impl Open {
+    fn obey(&mut self, command: Command) -> Option<Outcome> {
+        match command {
+            Command::Close => {
+                self.store = None;
+                None
+            }
+            Command::Open(target) => {
+                self.store = None;
+                self.target.clone_from(&target);
+                Some(match self.reopen() {
+                    Ok((engine, label)) => Outcome::Opened { target, engine, label },
+                    Err(message) => Outcome::Refused { target, message },
+                })
+            }
+            Command::Ask { place, epoch, ask } => {
+                let answer = match &self.store {
+                    Some(store) => answer(&**store, &ask),
+                    None => Err("no database is open; open one with Ctrl+O".to_owned()),
+                };
+                Some(Outcome::Answer { place, epoch, ask, answer })
+            }
+            Command::Change { what, action } => {
+                // One engine opens a file once: the reading connection has to go first.
+                self.store = None;
+                let result = write(&self.target, action);
+                let again = self.reopen().map(|_| ());
+                Some(Outcome::Changed { what, result: result.and(again) })
+            }
+        }
+    }
+
+    fn reopen(&mut self) -> Result<(Engine, String), String> {
+        let store = sessions::open_confined(&self.target).map_err(|error| error.to_string())?;
+        let found = (store.engine(), store.label());
+        self.store = Some(store);
+        Ok(found)
+    }
+}
+
+fn write(target: &Path, action: Change) -> Result<(), String> {
+    let mut store = store::open(target, &OpenOptions::default()).map_err(|error| error.to_string())?;
+    store.migrate().map_err(|error| error.to_string())?;
+    action(&*store)?;
+    store.checkpoint().map_err(|error| error.to_string())
+}
+
+fn answer(store: &dyn Store, ask: &Ask) -> Result<Answer, String> {
+    let table = |table: Table| Ok(Answer::Table(Arc::new(table)));
+    match ask {
+        Ask::Statement { sql, .. } => {
+            let Some((text, values)) = ask.text(store.engine()) else { return Err("this question has no text".to_owned()) };
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            let batches = store.ask(&Statement::shared(&text), &values);
+            table(Table::from_batches(&batches.map_err(|error| format!("{}: {error}", sql.name))?))
+        }
+        Ask::Typed(text) => table(Table::from_batches(&store.query(text).map_err(|error| error.to_string())?)),
+        Ask::Explain { session, ip } => {
+            let text = explain::explain(store, session.as_deref(), ip.as_deref()).map_err(|error| error.to_string())?;
+            Ok(Answer::Text(text.into()))
+        }
+        Ask::Features => table(features::distributions(store)?),
+        Ask::Map => table(features::map(store)?),
+    }
+}

@@ -1,0 +1,148 @@
+//! Campaigns: groups of sessions with common traits, on a map of two dimensions and as lists.
+//!
+//! Promises: the map is drawn of the sessions' features, so that near points are alike; where no campaign was found it is still there.
+//!
+//! Read next: `../../data/features.rs` (the map).
+
+use std::collections::BTreeMap;
+
+use eframe::egui::{self, RichText};
+
+use super::{Cx, Need, View};
+use crate::data::Loaded;
+use crate::data::query::Ask;
+use crate::data::statements;
+use crate::data::table::Table;
+use crate::shell::theme;
+use crate::widgets::chart::{Chart, Mark, Series};
+use crate::widgets::grid::{Grid, GridState};
+use crate::widgets::{notice, rows_or_reason, text};
+
+/// Campaigns with a colour of their own on the map.
+const COLOURED: usize = 6;
+
+/// The view.
+#[derive(Debug, Default)]
+pub struct Campaigns {
+    chosen: String,
+    list: GridState,
+    members: GridState,
+}
+
+const ID: &str = "campaigns";
+
+impl View for Campaigns {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn title(&self) -> &'static str {
+        "Campaigns"
+    }
+
+    fn icon(&self) -> &'static str {
+        "⚑"
+    }
+
+    fn about(&self) -> &'static str {
+        "Groups of sessions with common traits: who, since when, what they share, and where they lie on the map."
+    }
+
+    fn queries(&self, need: &Need<'_>) -> Vec<(&'static str, Ask)> {
+        let members = |id: &str| Ask::plain(statements::CAMPAIGN_MEMBERS, &[id, id], need.limit);
+        let mut asks =
+            vec![("list", Ask::plain(statements::CAMPAIGNS, &[], need.limit)), ("map", Ask::Map), ("all", members(""))];
+        if !self.chosen.is_empty() {
+            asks.push(("members", members(&self.chosen)));
+        }
+        asks
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
+        match cx.data.get((ID, "map")) {
+            Loaded::Table(points) if points.rows() > 0 => {
+                let chart = map(points, cx.data.table((ID, "all")).map(AsRef::as_ref), ui.visuals().dark_mode);
+                chart.show(ui, (ui.available_height() * 0.45).clamp(100.0, 380.0));
+                cx.chart_button(ui, &chart);
+            }
+            Loaded::Failed(message) => notice(ui, message, true),
+            Loaded::Waiting if cx.data.is_open() => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.weak("drawing the map of sessions...");
+                });
+            }
+            _ => {}
+        }
+        let Some(table) = rows_or_reason(ui, cx.data, (ID, "list"), self.empty_reason()) else { return };
+        let columns =
+            ["severity", "score", "name", "sessions", "ips", "ja4s", "hosts", "hits", "state", "first_ns", "last_ns", "reason"];
+        let half = (ui.available_height() * 0.5).max(120.0);
+        let done = Grid::new("Campaigns", &table, &columns).height(half).show(ui, &mut self.list);
+        cx.act((ID, "list"), "Campaigns", &table, done);
+        if let Some(row) = self.list.selected() {
+            self.chosen = table.text(row, "campaign_id").into_owned();
+        }
+        if self.chosen.is_empty() {
+            ui.weak("Choose a campaign above to see its sessions.");
+            return;
+        }
+        ui.label(RichText::new(format!("Sessions of {}", text::cell(&self.chosen))).strong());
+        cx.grid(
+            ui,
+            (ID, "members"),
+            "Members",
+            &["src_ip", "host", "ja4", "hits", "score", "membership", "ua_family", "reason"],
+            &mut self.members,
+            "The campaign has no sessions any more.",
+        );
+    }
+
+    fn empty_reason(&self) -> &'static str {
+        "No campaigns yet: run `ja4-lab detect --db DB`, which groups anomalous sessions by what they share. The map above shows where \
+         sessions lie without it."
+    }
+}
+
+fn map(points: &Table, members: Option<&Table>, dark: bool) -> Chart {
+    let mut campaign: BTreeMap<String, String> = BTreeMap::new();
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+    if let Some(members) = members {
+        for row in 0..members.rows() {
+            let id = members.text(row, "campaign_id").into_owned();
+            *sizes.entry(id.clone()).or_default() += 1;
+            campaign.insert(members.text(row, "session_id").into_owned(), id);
+        }
+    }
+    let mut largest: Vec<(String, usize)> = sizes.into_iter().collect();
+    largest.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    largest.truncate(COLOURED);
+    let mut groups: Vec<(String, Vec<[f64; 2]>)> = ["below the threshold", "anomalous"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(largest.iter().map(|(id, _)| id.clone()))
+        .map(|name| (name, Vec::new()))
+        .collect();
+    for row in 0..points.rows() {
+        let point = [points.number(row, "x"), points.number(row, "y")];
+        let mine = campaign.get(points.text(row, "session_id").as_ref());
+        let at = mine.and_then(|id| largest.iter().position(|(known, _)| known == id)).map(|at| at + 2);
+        let at = at.unwrap_or(usize::from(points.text(row, "severity") != "none"));
+        groups[at].1.push(point);
+    }
+    let series = groups.into_iter().enumerate().filter(|(_, (_, points))| !points.is_empty()).map(|(at, (name, points))| {
+        let colour = match at {
+            0 => theme::series(dark, 6).gamma_multiply(0.6),
+            1 => theme::series(dark, 3),
+            at => theme::series(dark, [0, 1, 2, 4, 5, 6][(at - 2) % 6]),
+        };
+        Series::new(&text::cut(&name, 24), Mark::Dots(if at == 0 { 2.0 } else { 3.0 }), points).colour(colour)
+    });
+    Chart {
+        name: "Map of sessions".to_owned(),
+        x: "first component".to_owned(),
+        y: "second component".to_owned(),
+        series: series.collect(),
+        ..Chart::default()
+    }
+}
