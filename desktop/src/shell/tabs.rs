@@ -19,7 +19,7 @@ pub type Layout = Tree<String>;
 /// The arrangement of the first start.
 #[must_use]
 pub fn first() -> Layout {
-    let mut layout = Tree::new_tabs(eframe::egui::Id::unique("views"), FIRST.iter().map(|id| (*id).to_owned()).collect());
+    let mut layout = Tree::new_tabs(egui::Id::unique("views"), FIRST.iter().map(|id| (*id).to_owned()).collect());
     show(&mut layout, FIRST[0]);
     layout
 }

@@ -94,7 +94,7 @@ fn a_million_rows() {
             delta: vec2(0.0, -40.0),
             phase: egui::TouchPhase::Move,
             modifiers: Modifiers::NONE,
-            source: egui::MouseWheelSource::default(),
+            source: egui::MouseWheelSource::Wheel,
         };
         let time = 1.0 + f64::from(u32::try_from(nth).unwrap()) / 60.0;
         scrolling.push(frame(&ctx, vec![wheel], time, &mut draw));
