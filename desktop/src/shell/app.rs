@@ -40,7 +40,8 @@ pub struct Start {
     pub settings: Option<PathBuf>,
     /// Walk every view, save a picture of each there, and end.
     pub screenshots: Option<PathBuf>,
-    outcome: Outcome,
+    /// Where the walk leaves what went wrong.
+    pub outcome: Outcome,
 }
 
 impl Start {
