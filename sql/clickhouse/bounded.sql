@@ -30,11 +30,28 @@ rhythm AS (
     count(new_minute) AS minutes_active, sum(is_good_page) AS pages_good, count(cascade_ms) AS cascades, bw_q50(cascade_ms) AS cascade_q50
   FROM gaps GROUP BY win_ms, src_ip, ja4, host
 ),
+page_steps AS (
+  SELECT r.win_ms AS win_ms, r.src_ip AS src_ip, r.ja4 AS ja4, r.host AS host, r.ts_ms AS ts_ms, r.referer AS referer, r.scheme || '://' || r.host AS origin_v,
+    row_number() OVER (PARTITION BY r.win_ms, r.src_ip, r.ja4, r.host ORDER BY r.ts_ns, r.row_lo) AS step,
+    min(r.ts_ms) OVER (PARTITION BY r.win_ms, r.src_ip, r.ja4, r.host ORDER BY r.ts_ns, r.row_lo ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS prev_ms,
+    min(r.path) OVER (PARTITION BY r.win_ms, r.src_ip, r.ja4, r.host ORDER BY r.ts_ns, r.row_lo ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS prev_path,
+    min(r.referer) OVER (PARTITION BY r.win_ms, r.src_ip, r.ja4, r.host ORDER BY r.ts_ns, r.row_lo ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS prev_referer
+  FROM (SELECT * FROM ja4_processing.v_requests WHERE ts_ns >= {from_ns:Int64} AND ts_ns < {to_ns:Int64}) AS r WHERE r.is_page = 1
+),
+page_rhythm AS (
+  SELECT win_ms, src_ip, ja4, host, bw_q50(CASE WHEN step > 1 THEN ts_ms - prev_ms END) AS page_gap_q50,
+    count(CASE WHEN step > 1 AND referer <> '' THEN 1 END) AS pref_k, count(CASE WHEN step > 1 AND referer <> '' AND referer = prev_referer THEN 1 END) AS pref_same,
+    count(CASE WHEN step > 1 AND referer <> '' AND substr(referer, 1, length(origin_v) + length(prev_path)) = origin_v || prev_path THEN 1 END) AS pref_follow
+  FROM page_steps GROUP BY win_ms, src_ip, ja4, host
+),
 path_counts AS (
-  SELECT win_ms, src_ip, ja4, host, path, count(*) AS c FROM (SELECT * FROM ja4_processing.v_requests WHERE ts_ns >= {from_ns:Int64} AND ts_ns < {to_ns:Int64}) GROUP BY win_ms, src_ip, ja4, host, path
+  SELECT win_ms, src_ip, ja4, host, path, count(*) AS c, count(CASE WHEN is_asset = 1 AND status <> 304 THEN 1 END) AS asset_c
+  FROM (SELECT * FROM ja4_processing.v_requests WHERE ts_ns >= {from_ns:Int64} AND ts_ns < {to_ns:Int64}) GROUP BY win_ms, src_ip, ja4, host, path
 ),
 paths AS (
-  SELECT win_ms, src_ip, ja4, host, count(*) AS paths_n, sum(c) AS c_s, sum(bw_clog2(c)) AS clog_s, max(c) AS c_max FROM path_counts GROUP BY win_ms, src_ip,
+  SELECT win_ms, src_ip, ja4, host, count(*) AS paths_n, sum(c) AS c_s, sum(bw_clog2(c)) AS clog_s, max(c) AS c_max,
+    sum(asset_c) AS asset_s, count(CASE WHEN asset_c > 0 THEN 1 END) AS assets_n
+  FROM path_counts GROUP BY win_ms, src_ip,
   ja4, host
 ),
 path_hosts AS (
@@ -45,11 +62,13 @@ path_pairs AS (
 ),
 claim_counts AS (
   SELECT win_ms, src_ip, ja4, host, user_agent, header_order, accept_language, count(*) AS c, max(ua_family) AS family_c, max(h2) AS h2_c,
+    count(CASE WHEN is_asset = 1 THEN 1 END) AS asset_c,
     max(CASE WHEN ua_class = 'browser' AND ua_major BETWEEN 1 AND 400 THEN ua_major ELSE 0 END) AS major_c
   FROM (SELECT * FROM ja4_processing.v_requests WHERE ts_ns >= {from_ns:Int64} AND ts_ns < {to_ns:Int64}) GROUP BY win_ms, src_ip, ja4, host, user_agent, header_order, accept_language
 ),
 claim_ranks AS (
   SELECT win_ms, src_ip, ja4, host, user_agent, header_order, accept_language, c, family_c, h2_c, major_c,
+    sum(c) OVER (PARTITION BY win_ms, src_ip, user_agent) AS agent_c, sum(asset_c) OVER (PARTITION BY win_ms, src_ip, user_agent) AS agent_asset_c,
     row_number() OVER (PARTITION BY win_ms, src_ip, ja4, host ORDER BY c DESC, user_agent, header_order, accept_language) AS pos,
     dense_rank() OVER (PARTITION BY win_ms, ja4 ORDER BY user_agent) AS ua_of_ja4,
     dense_rank() OVER (PARTITION BY win_ms, src_ip ORDER BY user_agent) AS ua_of_ip
@@ -60,17 +79,18 @@ claims AS (
     count(DISTINCT user_agent) AS uas_n, count(DISTINCT CASE WHEN header_order <> '' THEN header_order END) AS orders_n,
     count(DISTINCT CASE WHEN accept_language <> '' THEN accept_language END) AS languages_n, max(ua_of_ja4) AS ua_rank_ja4, max(ua_of_ip) AS ua_rank_ip,
     coalesce(max(CASE WHEN pos = 1 THEN user_agent END), '') AS user_agent_v, coalesce(max(CASE WHEN pos = 1 THEN header_order END), '') AS header_order_v,
-    sum(c) AS hits_c, max(family_c) AS family_v, max(h2_c) AS h2_w, max(major_c) AS major_w
+    sum(c) AS hits_c, max(family_c) AS family_v, max(h2_c) AS h2_w, max(major_c) AS major_w,
+    max(CASE WHEN pos = 1 THEN agent_c ELSE 0 END) AS agent_n, max(CASE WHEN pos = 1 THEN agent_asset_c ELSE 0 END) AS agent_assets
   FROM claim_ranks GROUP BY win_ms, src_ip, ja4, host
 ),
 ranks AS (
-  SELECT win_ms, src_ip, ja4, host, uas_n, orders_n, languages_n, ua_rank_ja4, ua_rank_ip, user_agent_v, header_order_v, hits_c, family_v, h2_w, major_w,
+  SELECT win_ms, src_ip, ja4, host, uas_n, orders_n, languages_n, ua_rank_ja4, ua_rank_ip, user_agent_v, header_order_v, hits_c, family_v, h2_w, major_w, agent_n, agent_assets,
     dense_rank() OVER (PARTITION BY win_ms, src_ip ORDER BY ja4) AS ja4_rank, dense_rank() OVER (PARTITION BY win_ms, src_ip ORDER BY host) AS host_rank,
     dense_rank() OVER (PARTITION BY win_ms, ja4 ORDER BY src_ip) AS ip_rank
   FROM claims
 ),
 company AS (
-  SELECT win_ms, src_ip, ja4, host, uas_n, orders_n, languages_n, user_agent_v, header_order_v,
+  SELECT win_ms, src_ip, ja4, host, uas_n, orders_n, languages_n, user_agent_v, header_order_v, agent_n, agent_assets,
     sum(hits_c) OVER (PARTITION BY win_ms, src_ip) AS hits_of_ip, max(ja4_rank) OVER (PARTITION BY win_ms, src_ip) AS ja4s_of_ip,
     max(host_rank) OVER (PARTITION BY win_ms, src_ip) AS hosts_of_ip, max(ua_rank_ip) OVER (PARTITION BY win_ms, src_ip) AS uas_of_ip,
     max(ip_rank) OVER (PARTITION BY win_ms, ja4) AS ips_of_ja4, max(ua_rank_ja4) OVER (PARTITION BY win_ms, ja4) AS uas_of_ja4,
@@ -141,6 +161,10 @@ sums AS (
     count(CASE WHEN accept_encoding LIKE '%br%' THEN 1 END) AS enc_br, count(CASE WHEN accept_language LIKE '%q=%' THEN 1 END) AS lang_q,
     count(CASE WHEN x_requested_with <> '' THEN 1 END) AS n_xhr, count(CASE WHEN sec_fetch_dest <> '' THEN 1 END) AS dest_k,
     count(CASE WHEN (is_asset = 1 AND sec_fetch_dest = 'document') OR (is_page = 1 AND sec_fetch_dest IN ('image', 'script', 'style', 'font')) THEN 1 END) AS dest_bad,
+    count(CASE WHEN is_page = 1 AND sec_fetch_site <> '' THEN 1 END) AS site_k, count(CASE WHEN is_page = 1 AND sec_fetch_site = 'none' THEN 1 END) AS site_none,
+    count(CASE WHEN is_api = 1 AND sec_fetch_dest <> '' THEN 1 END) AS api_dest_k, count(CASE WHEN is_api = 1 AND sec_fetch_dest = 'document' THEN 1 END) AS api_dest_doc,
+    count(CASE WHEN referer <> '' THEN 1 END) AS refv_k,
+    count(CASE WHEN referer <> '' AND substr(referer || '/', 1, length(scheme) + length(host) + 4) = scheme || '://' || host || '/' THEN 1 END) AS refv_own,
     count(CASE WHEN authorization_bytes > 0 THEN 1 END) AS n_auth,
     count(CASE WHEN ua_class = 'browser' THEN 1 END) AS ua_browser, count(CASE WHEN ua_class = 'tool' OR ua_class = 'library' THEN 1 END) AS ua_tool,
     count(CASE WHEN ua_class = 'bot' THEN 1 END) AS ua_bot,
@@ -223,6 +247,7 @@ SELECT
   bw_share(t.gaps_burst, t.gaps_n, 0.5) AS burst_share,
   bw_share(t.gaps_pause, t.gaps_n, 0.1) AS pause_share,
   bw_share(t.pairs_regular, t.pairs_n, 0.1) AS gap_regular_share,
+  coalesce(g.page_gap_q50, 5000e0) AS page_gap_median_ms,
   bw_share(t.minutes_active, bw_int(floor((s.last_ms - s.last_ms % 60000 - s.first_ms + s.first_ms % 60000) / 60000e0)) + 1, 1) AS active_minutes_share,
   bw_share(s.n_night, s.hits_n, 0) AS night_share,
   bw_int(p.paths_n) AS paths,
@@ -281,6 +306,11 @@ SELECT
   bw_int(CASE WHEN s.lang_k = 0 THEN 1 ELSE w.languages_n END) AS languages,
   bw_share(s.n_xhr, s.hits_n, 0) AS xhr_share,
   bw_share(s.dest_bad, s.dest_k, 0) AS fetch_dest_mismatch_share,
+  bw_share(s.site_none, s.site_k, 0.3) AS fetch_site_none_page_share,
+  bw_share(s.api_dest_doc, s.api_dest_k, 0) AS api_as_document_share,
+  bw_share(s.refv_own, s.refv_k, 0.9) AS referer_own_share,
+  bw_share(coalesce(g.pref_follow, 0), coalesce(g.pref_k, 0), 0.6) AS page_referer_follows_share,
+  bw_share(coalesce(g.pref_same, 0), coalesce(g.pref_k, 0), 0.1) AS page_referer_repeat_share,
   bw_share(s.n_auth, s.hits_n, 0) AS authorization_share,
   bw_share(s.ua_browser, s.ua_k, 1) AS ua_browser_share,
   bw_share(s.ua_tool, s.ua_k, 0) AS ua_tool_share,
@@ -333,11 +363,14 @@ SELECT
   coalesce(t.cascade_q50, 200e0) AS cascade_delay_median_ms,
   bw_share(s.aref_1, s.aref_k, 0.95) AS asset_referer_rate,
   bw_int(s.kind_css + s.kind_js + s.kind_image + s.kind_font) AS asset_kinds,
+  bw_share(p.asset_s - p.assets_n, p.asset_s, 0) AS asset_repeat_share,
   bw_int(w.ja4s_of_ip) AS ja4s_per_ip,
   bw_int(w.uas_of_ip) AS user_agents_per_ip,
   bw_int(w.hosts_of_ip) AS hosts_per_ip,
   bw_int(w.hits_of_ip) AS ip_hits,
   bw_share(s.hits_n, w.hits_of_ip, 1) AS session_share_of_ip,
+  bw_int(w.agent_n) AS agent_hits,
+  bw_share(w.agent_assets, w.agent_n, 0.6) AS agent_asset_share,
   bw_int(CASE WHEN s.ja4 = '' THEN 1 ELSE w.ips_of_ja4 END) AS ips_per_ja4,
   bw_int(CASE WHEN s.ja4 = '' THEN 1 ELSE w.uas_of_ja4 END) AS user_agents_per_ja4,
   bw_share(c.conn_hits, c.conns_n, 6) AS requests_per_connection,
@@ -383,6 +416,7 @@ INNER JOIN paths AS p ON p.win_ms = s.win_ms AND p.src_ip = s.src_ip AND p.ja4 =
 INNER JOIN path_pairs AS pp ON pp.win_ms = s.win_ms AND pp.src_ip = s.src_ip AND pp.ja4 = s.ja4
 INNER JOIN company AS w ON w.win_ms = s.win_ms AND w.src_ip = s.src_ip AND w.ja4 = s.ja4 AND w.host = s.host
 INNER JOIN connections AS c ON c.win_ms = s.win_ms AND c.src_ip = s.src_ip AND c.ja4 = s.ja4 AND c.host = s.host
+LEFT JOIN page_rhythm AS g ON g.win_ms = s.win_ms AND g.src_ip = s.src_ip AND g.ja4 = s.ja4 AND g.host = s.host
 LEFT JOIN asns AS a ON a.asn = s.asn_v;
 
 CREATE OR REPLACE VIEW ja4_processing.view_thesis_features_1h_between AS

@@ -114,6 +114,18 @@ def session_features(rows):
     good = [r['is_page'] == 1 and (200 <= r['status'] < 300 or r['status'] == 304) for r in rows]
     delays = [g for g, was_page, r in zip(gaps, good, rows[1:]) if was_page and r['is_asset'] == 1]
     out.update(page_cascade_share=share(min(len(delays), sum(good)), sum(good), .5), cascade_delay_median_ms=quantile(delays, .5, 200))
+    pages = [r for r in rows if r['is_page'] == 1]
+    out['page_gap_median_ms'] = quantile([b['ts_ns'] // 1_000_000 - a['ts_ns'] // 1_000_000 for a, b in zip(pages, pages[1:])], .5, 5000)
+    linked = [(a, b) for a, b in zip(pages, pages[1:]) if b['referer']]
+    origin = lambda r: r['scheme'] + '://' + r['host']
+    out['page_referer_follows_share'] = share(sum(b['referer'].startswith(origin(b) + a['path']) for a, b in linked), len(linked), .6)
+    out['page_referer_repeat_share'] = share(sum(b['referer'] == a['referer'] for a, b in linked), len(linked), .1)
+    out['referer_own_share'] = share(count(lambda r: r['referer'] and (r['referer'] + '/').startswith(origin(r) + '/')), count(lambda r: r['referer']), .9)
+    out['fetch_site_none_page_share'] = share(sum(r['sec_fetch_site'] == 'none' for r in pages), sum(r['sec_fetch_site'] != '' for r in pages), .3)
+    calls = [r['sec_fetch_dest'] for r in rows if r['is_api'] == 1 and r['sec_fetch_dest']]
+    out['api_as_document_share'] = share(calls.count('document'), len(calls), 0)
+    loaded = [r['path'] for r in rows if r['is_asset'] == 1 and r['status'] != 304]
+    out['asset_repeat_share'] = share(len(loaded) - len(set(loaded)), len(loaded), 0)
     out['assets_per_page'] = share(count(lambda r: r['is_asset'] == 1), count(lambda r: r['is_page'] == 1), 5)
     out['asset_kinds'] = len({r['asset_kind'] for r in rows} & {'css', 'js', 'image', 'font'})
     connections = Counter((r['src_port'], r['hello_ts_ns']) for r in rows if r['src_port'] >= 0 or r['hello_ts_ns'] >= 0)
@@ -137,14 +149,21 @@ def population_features(sessions):
         by_client[win, ip, ja4].append(key)
     agents = {key: {r['user_agent'] for r in rows} for key, rows in sessions.items()}
     paths = {key: {r['path'] for r in rows} for key, rows in sessions.items()}
+    by_agent = defaultdict(list)
+    for key, rows in sessions.items():
+        for r in rows:
+            by_agent[key[0], key[1], r['user_agent']].append(r['is_asset'] == 1)
     for key, rows in sessions.items():
         win, ip, ja4, host = key
+        combined = Counter((r['user_agent'], r['header_order'], r['accept_language']) for r in rows)
+        agent = by_agent[win, ip, min(combined, key=lambda c: (-combined[c], *(t.encode() for t in c)))[0]]
         mine, alike, own = by_ip[win, ip], by_ja4[win, ja4], by_client[win, ip, ja4]
         hits = sum(len(sessions[k]) for k in mine)
         shared = Counter(p for k in own for p in paths[k])
         pairs, total = sum(k * (k - 1) for k in shared.values()), sum(shared.values())
         out[key] = {'ja4s_per_ip': len({k[2] for k in mine}), 'hosts_per_ip': len({k[3] for k in mine}), 'user_agents_per_ip': len(set().union(*(agents[k] for k in mine))), 'ip_hits': hits, 'session_share_of_ip': len(rows) / hits,
                     'ips_per_ja4': len({k[1] for k in alike}) if ja4 else 1, 'user_agents_per_ja4': len(set().union(*(agents[k] for k in alike))) if ja4 else 1,
+                    'agent_hits': len(agent), 'agent_asset_share': sum(agent) / len(agent),
                     'path_jaccard_hosts': share(pairs, 2 * (len(own) - 1) * total - pairs, 0)}
     return out
 

@@ -15,6 +15,7 @@ pub mod ensemble;
 mod error;
 pub mod gbdt;
 pub mod graph;
+pub mod held_out;
 mod matrix;
 pub mod metrics;
 mod rng;
