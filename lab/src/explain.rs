@@ -54,7 +54,7 @@ pub fn explain(store: &dyn Store, session: Option<&str>, ip: Option<&str>) -> Re
     section(&mut text, "Join", &store.ask(&JOIN, &key)?, "no request is stored");
     section(&mut text, "Claims against facts (1 contradicts, 0 agrees, -1 unknown)", &store.ask(&CLAIMS, &key)?, "none");
     table(&mut text, "Requests (first 12)", &store.ask(&REQUESTS, &key)?);
-    features(&mut text, get("explanation"));
+    features(&mut text, get("explanation"), get("anomaly") == "1");
     voices(&mut text, &get);
     Ok(text)
 }
@@ -83,6 +83,14 @@ fn verdict<'a>(text: &mut String, get: &impl Fn(&str) -> &'a str) {
         short(get("threshold"))
     );
     let _ = writeln!(text, "  reason: {}", visible(get("reason")));
+    let label = match get("label") {
+        "1" => "a program",
+        "0" => "legitimate",
+        _ => "",
+    };
+    if !label.is_empty() {
+        let _ = writeln!(text, "  label: {label} (source: {})", visible(get("label_source")));
+    }
     let place = [get("country"), get("as_name")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
     if !place.is_empty() {
         let _ = writeln!(text, "  network: {}", visible(&place));
@@ -127,6 +135,7 @@ struct Part {
     share: f64,
     position: String,
     baseline: Span,
+    would_pass_at: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,13 +145,13 @@ struct Span {
     high: f64,
 }
 
-fn features(text: &mut String, explanation: &str) {
+fn features(text: &mut String, explanation: &str, anomalous: bool) {
     let _ = writeln!(text, "\nFeatures that made the score (5 %, half, 95 % of the people on this site)");
     let parts: Vec<Part> = serde_json::from_str(explanation).unwrap_or_default();
     if parts.is_empty() {
         let _ = writeln!(text, "  none kept");
     }
-    for part in parts {
+    for part in &parts {
         let _ = writeln!(
             text,
             "  {:<28} {:>12.4}  {:>6.1} %  {:<7} [{:.4}, {:.4}, {:.4}]",
@@ -154,6 +163,27 @@ fn features(text: &mut String, explanation: &str) {
             part.baseline.median,
             part.baseline.high
         );
+    }
+    if anomalous {
+        change(text, &parts);
+    }
+}
+
+/// The nearest change that would have let the session pass.
+fn change(text: &mut String, parts: &[Part]) {
+    let moves: Vec<(&str, f64, f64)> =
+        parts.iter().filter_map(|part| part.would_pass_at.map(|to| (part.feature.as_str(), to, part.value))).collect();
+    if moves.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nWould pass if\n  no change of up to six features is known (setting changes says for how many sessions it is sought)"
+        );
+        return;
+    }
+    let _ = writeln!(text, "\nWould pass if");
+    for (place, (feature, to, value)) in moves.iter().enumerate() {
+        let and = if place == 0 { "" } else { "and " };
+        let _ = writeln!(text, "  {and}{feature} were {to:.4} instead of {value:.4}");
     }
 }
 

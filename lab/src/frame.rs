@@ -30,6 +30,12 @@ impl FeatureFrame {
         Ok(Self { frame: to_polars(batches)? })
     }
 
+    /// Takes a table that has the columns asked for later.
+    #[must_use]
+    pub fn from_frame(frame: DataFrame) -> Self {
+        Self { frame }
+    }
+
     /// Number of sessions.
     #[must_use]
     pub fn sessions(&self) -> usize {

@@ -4,9 +4,15 @@
 //!
 //! Read next: `mod.rs` (what each command does with it).
 
+mod evaluate;
+mod rules;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::evaluate::{EvaluateArgs, HoldOutName};
+pub use self::rules::RulesCommand;
 
 /// The workbench that joins TLS handshakes with web-server logs and ranks the clients that are not what they claim.
 #[derive(Debug, Parser)]
@@ -50,6 +56,11 @@ pub enum Command {
     Features(FeaturesArgs),
     /// Score any numeric table.
     Anomaly(AnomalyArgs),
+    /// How well scores separate programs from people, where labels tell the truth.
+    Evaluate(EvaluateArgs),
+    /// Rules of an Anubis policy: import, list, and what they would have done.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Look after a database.
     #[command(subcommand)]
     Db(DbCommand),

@@ -8,8 +8,10 @@ pub mod args;
 mod ask;
 mod console;
 mod demo;
+mod evaluate;
 mod fingerprint;
 mod replay;
+mod rules;
 mod score;
 
 use std::process::ExitCode;
@@ -50,6 +52,8 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Sql(args) => ask::sql(&args, console),
         Command::Features(args) => ask::features(&args, console),
         Command::Anomaly(args) => score::anomaly(&args, console),
+        Command::Evaluate(args) => evaluate::run(&args, console),
+        Command::Rules(command) => rules::run(&command, console),
         Command::Db(DbCommand::Migrate { db }) => ask::migrate(&db, console),
         Command::Db(DbCommand::Info { db, format }) => ask::info(&db, format, console),
         Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),

@@ -6,28 +6,38 @@
 //! Read next: `settings.rs`, `baseline.rs` (who models learn from), `reason.rs`, `write.rs`.
 
 pub mod baseline;
+mod change;
 pub mod claims;
 pub mod models;
 pub mod reason;
 pub mod settings;
 mod write;
 
+pub use self::write::session_id;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use duckdb::arrow::array::RecordBatch;
 use ja4_models::{Explanation, Matrix};
 use ja4_replay::digest::{TableDigest, hex};
 use ja4_replay::store::Store;
+use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use self::models::{Lessons, ModelSet};
+use self::change::{Change, Search};
+use self::models::{Lessons, META_MIN_LABELS, ModelSet};
 use self::settings::Settings;
 use crate::catalogue::{Catalogue, Feature, ModelKind};
 use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};
+use crate::labels::{self, Labels};
 
 const FEATURE_FRAME: &str = include_str!("../../../sql/duckdb/queries/feature_frame.sql");
+
+/// Features kept of each explanation, besides those of the nearest change.
+const PARTS_KEPT: usize = 8;
 
 /// Columns of the view that name a session.
 const KEY_COLUMNS: usize = 4;
@@ -56,6 +66,8 @@ pub struct CycleReport {
     pub anomalies: u64,
     /// Sessions that look like people and set the baseline.
     pub baseline: u64,
+    /// Sessions with a label from an analyst, a rule or a list.
+    pub labelled: u64,
     /// One entry a model.
     pub models: Vec<ModelReport>,
     /// Sentences an analyst should read, e.g. that there was too little to learn from.
@@ -96,6 +108,7 @@ pub(crate) struct Verdict {
     pub reason: String,
     pub explanation: String,
     pub population_share: f64,
+    pub label: Option<labels::Label>,
 }
 
 /// Runs `plan` over `store`.
@@ -114,8 +127,11 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         report.notes.push("no sessions to score: nothing is stored in this time range".to_owned());
         return Ok(report);
     }
-    let exclusions = baseline::exclusions(&frame, plan.settings.coherence)?;
-    report.baseline = count(exclusions.iter().filter(|reason| reason.is_none()).count());
+    let hours = (plan.from_ms.unwrap_or(i64::MIN / 2), plan.to_ms.unwrap_or(i64::MAX / 2));
+    let by_identity = baseline::exclusions(&frame, &plan.settings)?;
+    let labels = labels::of_sessions(store, &frame, by_identity, &plan.settings, hours)?;
+    report.baseline = count(labels.exclusions.iter().filter(|reason| reason.is_none()).count());
+    report.labelled = count(labels.labels.iter().flatten().count());
     let claims = claims::Claims::new(&frame)?;
     let has_handshake: Vec<bool> = frame.text("ja4")?.iter().map(|ja4| !ja4.is_empty()).collect();
     let mut verdicts = Vec::with_capacity(frame.sessions());
@@ -124,7 +140,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         if rows.is_empty() {
             continue;
         }
-        let task = Task { plan, catalogue: &catalogue, frame: &frame, exclusions: &exclusions, claims: &claims, kind, rows };
+        let task = Task { plan, catalogue: &catalogue, frame: &frame, labels: &labels, claims: &claims, kind, rows };
         verdicts.extend(task.run(&mut report)?);
     }
     verdicts.sort_by_key(|verdict| verdict.row);
@@ -164,7 +180,7 @@ struct Task<'a> {
     plan: &'a CyclePlan,
     catalogue: &'a Catalogue,
     frame: &'a FeatureFrame,
-    exclusions: &'a [baseline::Exclusion],
+    labels: &'a Labels,
     claims: &'a claims::Claims,
     kind: ModelKind,
     rows: Vec<usize>,
@@ -180,9 +196,10 @@ impl Task<'_> {
         let models = match &self.plan.load {
             Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
             None => {
-                let labels = self.weak_labels();
-                let labelled = settings.weak_labels.then_some((&matrix, labels.as_slice()));
-                ModelSet::fit(Lessons { people: &learning, labelled }, settings)?
+                let (taught, weak) = self.taught(settings.weak_labels);
+                let known: Vec<bool> = taught.iter().map(|(_, bot)| *bot).collect();
+                let labelled = matrix.select_rows(&taught.iter().map(|(index, _)| *index).collect::<Vec<_>>());
+                ModelSet::fit(Lessons { people: &learning, labelled: Some((&labelled, &known)), weak }, settings)?
             }
         };
         if let Some(folder) = &self.plan.save {
@@ -201,9 +218,11 @@ impl Task<'_> {
             threshold,
             id: model_id.clone(),
         });
+        let changes = self.changes(&models, &values, &spans, &opinions, threshold)?;
         let mut verdicts = Vec::with_capacity(self.rows.len());
         for (index, (opinion, row)) in opinions.into_iter().zip(self.rows.iter().copied()).enumerate() {
-            let (reason, explanation) = self.why(row, index, &features, &values, &explanation, &spans);
+            let change = changes.get(&index).map_or(&[][..], Vec::as_slice);
+            let (reason, explanation) = self.why(row, index, &features, &values, &explanation, &spans, change);
             verdicts.push(Verdict {
                 row,
                 kind: self.kind,
@@ -218,6 +237,7 @@ impl Task<'_> {
                 reason,
                 explanation,
                 population_share: self.claims.share(row),
+                label: self.labels.labels.get(row).copied().flatten(),
             });
         }
         Ok(verdicts)
@@ -229,7 +249,7 @@ impl Task<'_> {
             .rows
             .iter()
             .enumerate()
-            .filter(|(_, row)| self.exclusions.get(**row).is_some_and(Option::is_none))
+            .filter(|(_, row)| self.labels.exclusions.get(**row).is_some_and(Option::is_none))
             .map(|(index, _)| index)
             .collect();
         let enough = usize::try_from(self.plan.settings.baseline_min).unwrap_or(usize::MAX);
@@ -246,11 +266,46 @@ impl Task<'_> {
         (0..self.rows.len()).collect()
     }
 
-    /// True where a session's identity says that it is a program: its own words, a list, or a contradiction.
-    fn weak_labels(&self) -> Vec<bool> {
-        self.rows.iter().map(|row| self.exclusions.get(*row).is_some_and(Option::is_some)).collect()
+    /// What supervised voices learn from: positions within the task's rows with true for a bot, and whether labels that identity
+    /// alone gives are among them. With enough labels that somebody stands for, those are left alone.
+    fn taught(&self, weak: bool) -> (Vec<(usize, bool)>, bool) {
+        let label = |row: usize| self.labels.labels.get(row).copied().flatten().map(|label| label.bot);
+        let strong: Vec<(usize, bool)> =
+            self.rows.iter().enumerate().filter_map(|(index, row)| label(*row).map(|bot| (index, bot))).collect();
+        let both = strong.iter().any(|(_, bot)| *bot) && strong.iter().any(|(_, bot)| !bot);
+        if !weak || both && strong.len() >= META_MIN_LABELS {
+            return (strong, false);
+        }
+        let identity = |row: usize| self.labels.exclusions.get(row).is_some_and(Option::is_some);
+        let all = self.rows.iter().enumerate().map(|(index, row)| (index, label(*row).unwrap_or_else(|| identity(*row))));
+        (all.collect(), true)
     }
 
+    /// The nearest change that would pass, for the worst anomalous sessions.
+    fn changes(
+        &self,
+        models: &ModelSet,
+        values: &Matrix,
+        spans: &[reason::Span],
+        opinions: &[models::Opinion],
+        threshold: f64,
+    ) -> Result<BTreeMap<usize, Vec<Change>>, LabError> {
+        let mut worst: Vec<(usize, f64)> = opinions
+            .iter()
+            .enumerate()
+            .map(|(index, opinion)| (index, opinion.score))
+            .filter(|(_, score)| *score >= threshold)
+            .collect();
+        worst.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        worst.truncate(usize::try_from(self.plan.settings.changes).unwrap_or(usize::MAX));
+        let transforms: Vec<_> = self.catalogue.for_model(self.kind).map(|feature| feature.transform).collect();
+        let search = Search { models, features: values.features(), transforms: &transforms, spans, threshold };
+        let found: Result<Vec<_>, LabError> =
+            worst.into_par_iter().map(|(index, _)| Ok((index, search.nearest(values.row(index))?))).collect();
+        Ok(found?.into_iter().filter_map(|(index, change)| change.map(|change| (index, change))).collect())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what a line is made of, put together once")]
     fn why(
         &self,
         row: usize,
@@ -259,8 +314,19 @@ impl Task<'_> {
         values: &Matrix,
         explanation: &Explanation,
         spans: &[reason::Span],
+        change: &[Change],
     ) -> (String, String) {
-        let parts = reason::parts(features, values.row(index), explanation.row(index), spans, 8);
+        let mut parts = reason::parts(features, values.row(index), explanation.row(index), spans, usize::MAX);
+        for part in &mut parts {
+            let moved =
+                change.iter().find(|change| features.get(change.column).is_some_and(|feature| feature.name == part.feature));
+            part.would_pass_at = moved.map(|change| change.to);
+        }
+        let mut place = 0;
+        parts.retain(|part| {
+            place += 1;
+            place <= PARTS_KEPT || part.would_pass_at.is_some()
+        });
         let contradictions = self.claims.contradictions(row);
         let share = self.claims.claimed(row).map(|claim| (self.claims.share(row), claim));
         let line = reason::line(self.claims.declared(row), &contradictions, features, &parts, share);

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use ja4_models::ensemble::{EnsembleModel, EnsembleParams, TrainingData};
+use ja4_models::ensemble::{Ensemble, EnsembleModel, EnsembleParams, TrainingData};
 use ja4_models::{AutoencoderParams, BoostedParams, EifParams, Explanation, FeatureSet, Matrix, Voice as _, VoiceKind};
 
 use super::settings::Settings;
@@ -45,6 +45,30 @@ pub struct Lessons<'a> {
     pub people: &'a Matrix,
     /// Sessions with labels: true for a bot.
     pub labelled: Option<(&'a Matrix, &'a [bool])>,
+    /// Whether labels that identity alone gives are among them.
+    pub weak: bool,
+}
+
+/// Labels that somebody or something stands for, from which on a meta-learner replaces the fixed weights.
+pub const META_MIN_LABELS: usize = 1_000;
+
+/// The ensemble that `settings` describe, for a baseline of `people` sessions.
+///
+/// # Errors
+/// Settings out of range.
+pub fn ensemble(settings: &Settings, people: usize) -> Result<Ensemble, LabError> {
+    Ok(params(settings, people).check()?)
+}
+
+fn params(settings: &Settings, people: usize) -> EnsembleParams {
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    EnsembleParams::default()
+        .eif(EifParams::default().trees(size(settings.trees)).sample_size(size(settings.sample)))
+        .autoencoder((settings.weight_autoencoder > 0.0 && people >= MIN_AUTOENCODER_ROWS).then(AutoencoderParams::default))
+        .boosted((settings.weight_boosted > 0.0).then(BoostedParams::default))
+        .weights([settings.weight_eif, settings.weight_autoencoder, settings.weight_boosted])
+        .meta_min_labels(META_MIN_LABELS)
+        .target_fpr(settings.fpr)
 }
 
 /// The fitted voices of one model.
@@ -59,18 +83,10 @@ impl ModelSet {
     /// # Errors
     /// What the voices refuse: see `ja4-models`.
     pub fn fit(lessons: Lessons<'_>, settings: &Settings) -> Result<Self, LabError> {
-        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         let people = at_least_two(lessons.people);
-        let params = EnsembleParams::default()
-            .eif(EifParams::default().trees(size(settings.trees)).sample_size(size(settings.sample)))
-            .autoencoder(
-                (settings.weight_autoencoder > 0.0 && people.rows() >= MIN_AUTOENCODER_ROWS).then(AutoencoderParams::default),
-            )
-            .boosted((settings.weight_boosted > 0.0).then(BoostedParams::default))
-            .weights([settings.weight_eif, settings.weight_autoencoder, settings.weight_boosted])
-            // Weak labels teach the trees, but never how far to trust them: they are what identity alone says.
-            .meta_min_labels(usize::MAX)
-            .target_fpr(settings.fpr);
+        let params = params(settings, people.rows());
+        // Weak labels teach the trees, but never how far to trust them: they are what identity alone says.
+        let params = params.meta_min_labels(if lessons.weak { usize::MAX } else { META_MIN_LABELS });
         let data = TrainingData { baseline: &people, labelled: lessons.labelled };
         Ok(Self { ensemble: params.check()?.fit_on(data, settings.seed)? })
     }
@@ -108,6 +124,14 @@ impl ModelSet {
     #[must_use]
     pub fn threshold(&self) -> f64 {
         self.ensemble.threshold()
+    }
+
+    /// The final score of every row alone.
+    ///
+    /// # Errors
+    /// A matrix of other features.
+    pub fn combined(&self, matrix: &Matrix) -> Result<Vec<f64>, LabError> {
+        Ok(self.ensemble.score(matrix)?)
     }
 
     /// What the voices say of every row.

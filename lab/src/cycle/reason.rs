@@ -39,6 +39,9 @@ pub struct Part {
     pub baseline: Span,
     /// `above`, `below` or `within` that span.
     pub position: &'static str,
+    /// Where it would have to be, together with the others that have such a value, for the session to pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_pass_at: Option<f64>,
 }
 
 /// Spans of every column over `rows`; a matrix without rows gives zero spans.
@@ -67,6 +70,7 @@ pub fn parts(features: &[&Feature], values: &[f64], shares: &[f64], spans: &[Spa
             share: *share,
             baseline: *span,
             position: position(*value, *span),
+            would_pass_at: None,
         })
         .collect();
     parts.sort_by(|a, b| {

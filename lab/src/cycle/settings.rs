@@ -26,6 +26,22 @@ pub struct Settings {
     pub coherence: f64,
     /// Baseline sessions needed before models are fitted on them alone; below, on all.
     pub baseline_min: u64,
+    /// Whether a claimed browser that never loads what pages need is kept out of the baseline, where the host serves such things.
+    pub resources: bool,
+    /// What a session that a rule of the imported policy denies counts as.
+    #[serde(rename = "rules.deny")]
+    pub rules_deny: RuleUse,
+    /// The same for rules that challenge, and for weights that reach `rules.weight`.
+    #[serde(rename = "rules.challenge")]
+    pub rules_challenge: RuleUse,
+    /// The same for sessions that rules let through whole.
+    #[serde(rename = "rules.allow")]
+    pub rules_allow: RuleUse,
+    /// Sum of weights from which on a session counts as challenged.
+    #[serde(rename = "rules.weight")]
+    pub rules_weight: i64,
+    /// Anomalous sessions, worst first, for which the nearest change that would pass is sought.
+    pub changes: u64,
     /// Whether boosted trees learn from what identity alone says: programs by their own words, lists or contradictions against
     /// sessions that look like people.
     pub weak_labels: bool,
@@ -52,16 +68,45 @@ impl Default for Settings {
             threshold: None,
             coherence: 0.25,
             baseline_min: 40,
+            resources: true,
+            rules_deny: RuleUse::Label,
+            rules_challenge: RuleUse::Exclude,
+            rules_allow: RuleUse::Ignore,
+            rules_weight: 10,
+            changes: 200,
             weak_labels: true,
-            weight_eif: 0.35,
-            weight_autoencoder: 0.15,
-            weight_boosted: 0.5,
+            weight_eif: 0.2,
+            weight_autoencoder: 0.2,
+            weight_boosted: 0.6,
             allow: Vec::new(),
         }
     }
 }
 
-const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+";
+/// What the verdict of a policy rule is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleUse {
+    /// A label: denied is a bot, allowed is legitimate.
+    Label,
+    /// The session is kept out of the baseline.
+    Exclude,
+    /// Nothing.
+    Ignore,
+}
+
+impl RuleUse {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "label" => Some(Self::Label),
+            "exclude" => Some(Self::Exclude),
+            "ignore" => Some(Self::Ignore),
+            _ => None,
+        }
+    }
+}
+
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -88,6 +133,7 @@ impl Settings {
             Ok(number) if (low..=high).contains(&number) => Ok(number),
             _ => Err(ask(format!("{value:?} must be a whole number from {low} to {high}"))),
         };
+        let rule_use = || RuleUse::parse(value).ok_or_else(|| ask(format!("{value:?} must be label, exclude or ignore")));
         match key {
             "seed" => self.seed = count(0, u64::MAX)?,
             "trees" => self.trees = count(1, 10_000)?,
@@ -96,6 +142,12 @@ impl Settings {
             "threshold" => self.threshold = Some(number(0.0, 1.0)?),
             "coherence" => self.coherence = number(0.0, 1.0)?,
             "baseline_min" => self.baseline_min = count(2, u64::MAX)?,
+            "resources" => self.resources = count(0, 1)? == 1,
+            "rules.deny" => self.rules_deny = rule_use()?,
+            "rules.challenge" => self.rules_challenge = rule_use()?,
+            "rules.allow" => self.rules_allow = rule_use()?,
+            "rules.weight" => self.rules_weight = i64::try_from(count(1, 1_000_000)?).unwrap_or(i64::MAX),
+            "changes" => self.changes = count(0, 100_000)?,
             "weak_labels" => self.weak_labels = count(0, 1)? == 1,
             "weights.eif" => self.weight_eif = number(1e-6, 1000.0)?,
             "weights.autoencoder" => self.weight_autoencoder = number(0.0, 1000.0)?,
@@ -119,7 +171,8 @@ mod tests {
         let parse = |text: &str| Settings::parse(&[text.to_owned()]);
         assert_eq!(parse("threshold=0.7").unwrap().threshold, Some(0.7));
         assert_eq!(parse("allow+=::1").unwrap().allow, ["::1"]);
-        for bad in ["threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3"] {
+        assert_eq!(parse("rules.allow=label").unwrap().rules_allow, RuleUse::Label);
+        for bad in ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3"] {
             let message = parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("setting "), "{message}");
         }

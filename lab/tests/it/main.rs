@@ -11,4 +11,7 @@ mod determinism;
 mod help;
 mod join_truth;
 mod kill;
+mod models;
+mod oracle;
+mod rules;
 mod support;

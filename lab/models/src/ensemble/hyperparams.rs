@@ -24,7 +24,7 @@ impl Default for EnsembleParams {
             boosted: Some(BoostedParams::default()),
             target_fpr: 0.01,
             meta_min_labels: 1_000,
-            weights: [0.35, 0.15, 0.5],
+            weights: [0.2, 0.2, 0.6],
         }
     }
 }
@@ -60,7 +60,7 @@ impl EnsembleParams {
         self
     }
 
-    /// Fixed weights of forest, autoencoder and boosted trees, each 0 or more, not all 0; default 0.35, 0.15, 0.5.
+    /// Fixed weights of forest, autoencoder and boosted trees, each 0 or more, not all 0; default 0.2, 0.2, 0.6.
     /// They are scaled to sum to 1 over the voices present.
     pub fn weights(mut self, weights: [f64; 3]) -> Self {
         self.weights = weights;
