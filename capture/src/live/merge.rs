@@ -1,8 +1,9 @@
 //! Packets of several interfaces in order of time.
 //!
 //! Promises: with one interface, nothing waits. With several, a packet goes out when every other interface has shown a later one,
-//! when the newest packet is a window later, when nothing came for a window of real time, or when too much is held. What comes too
-//! late for its place is handed out at once and counted. Holds at most [`MAX_HELD_BYTES`] beyond the batch that came last.
+//! when the newest packet is a window later, when nothing came for a window of real time, or when too much is held. After
+//! [`Merger::wait_for_all`] time is no reason any more: every interface is about to deliver its rest and to close. What comes
+//! too late for its place is handed out at once and counted. Holds at most [`MAX_HELD_BYTES`] beyond the batch that came last.
 //!
 //! Read next: `mod.rs`.
 
@@ -23,6 +24,8 @@ pub struct Merger {
     last_ns: i64,
     held_bytes: usize,
     releasing: bool,
+    /// The interfaces are being emptied for the last time.
+    ending: bool,
     current: Option<usize>,
     out_of_order: u64,
 }
@@ -52,6 +55,7 @@ impl Merger {
             last_ns: i64::MIN,
             held_bytes: 0,
             releasing: false,
+            ending: false,
             current: None,
             out_of_order: 0,
         }
@@ -75,9 +79,16 @@ impl Merger {
         }
     }
 
-    /// Nothing came for a while: what is held may go.
+    /// Nothing came for a while: what is held may go, unless every interface is awaited.
     pub fn release_held(&mut self) {
-        self.releasing = true;
+        self.releasing = !self.ending;
+    }
+
+    /// From now on a packet waits until every interface has shown a later one or is closed. The readers were asked to end: what
+    /// the kernel still holds comes at once and late, so that neither silence nor a newer packet says that nothing earlier comes.
+    pub fn wait_for_all(&mut self) {
+        self.ending = true;
+        self.releasing = false;
     }
 
     /// Whether packets wait.
@@ -101,7 +112,7 @@ impl Merger {
         let Some((ts_ns, place)) = heads.filter_map(|(place, lane)| Some((lane.head_ns()?, place))).min() else { return false };
         let may_go = self.releasing
             || self.held_bytes > MAX_HELD_BYTES
-            || self.newest_ns.saturating_sub(ts_ns) >= self.window_ns
+            || (!self.ending && self.newest_ns.saturating_sub(ts_ns) >= self.window_ns)
             || self.lanes.iter().all(|lane| lane.closed || !lane.batches.is_empty());
         if may_go {
             self.out_of_order = self.out_of_order.saturating_add(u64::from(ts_ns < self.last_ns));
@@ -174,6 +185,20 @@ mod tests {
         merger.close(0);
         assert_eq!(all(&mut merger), [(149, 1)]);
         assert_eq!(merger.out_of_order(), 1);
+    }
+
+    #[test]
+    fn at_the_end_neither_silence_nor_a_newer_packet_overtakes_an_interface_that_is_still_open() {
+        let mut merger = Merger::new(2, 100);
+        merger.add(batch(0, &[10, 30, 500]));
+        merger.wait_for_all();
+        merger.release_held();
+        assert_eq!(all(&mut merger), [], "the other interface has not delivered its rest");
+        merger.add(batch(1, &[20, 40]));
+        assert_eq!(all(&mut merger), [(10, 0), (20, 1), (30, 0), (40, 1)]);
+        merger.close(1);
+        assert_eq!(all(&mut merger), [(500, 0)]);
+        assert_eq!((merger.out_of_order(), merger.holds()), (0, false));
     }
 
     #[test]

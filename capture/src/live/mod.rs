@@ -126,6 +126,7 @@ impl OpenInterfaces {
             hold: Duration::from_millis(hold_ms.into()),
             receiver,
             told_idle: false,
+            stopping: false,
             readers: Vec::new(),
             failures: Vec::new(),
         };
@@ -176,6 +177,8 @@ pub struct LiveSource {
     receiver: Receiver<Message>,
     /// Since the last packet.
     told_idle: bool,
+    /// The readers were asked to end.
+    stopping: bool,
     readers: Vec<Arc<Shared>>,
     failures: Vec<CaptureError>,
 }
@@ -198,9 +201,12 @@ impl LiveSource {
             let holds = self.merger.holds();
             match self.receiver.recv_timeout(if holds { self.hold } else { IDLE }) {
                 Ok(message) => self.take(message),
-                Err(RecvTimeoutError::Timeout) if holds => self.merger.release_held(),
+                Err(RecvTimeoutError::Timeout) if holds && !self.stopping => self.merger.release_held(),
                 Err(RecvTimeoutError::Timeout) => return Step::Idle,
-                Err(RecvTimeoutError::Disconnected) if holds => self.merger.release_held(),
+                // A reader closes its lane before it ends; one that could not must not keep packets from going out.
+                Err(RecvTimeoutError::Disconnected) if holds => {
+                    (0..self.readers.len()).for_each(|place| self.merger.close(place))
+                }
                 Err(RecvTimeoutError::Disconnected) => return Step::Ended,
             }
         }
@@ -208,7 +214,10 @@ impl LiveSource {
 
     /// Asks the readers to end. Go on calling [`LiveSource::step`] until [`Step::Ended`]: what the kernel has captured by now
     /// (at most one ring of it) is still delivered.
-    pub fn stop(&self) {
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        // A reader waits a tenth of a second for the kernel's last block: what another one delivers meanwhile must wait for it.
+        self.merger.wait_for_all();
         for reader in &self.readers {
             reader.ask_to_stop();
         }

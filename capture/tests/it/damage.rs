@@ -7,7 +7,7 @@ use ja4_capture::source::PacketSource;
 use ja4_capture::source::open::{FileSource, from_reader};
 use ja4_capture::{Limits, Sensor, SensorConfig};
 
-use crate::support::{Everything, connection, corpus_captures, pcap};
+use crate::support::{Everything, Random, connection, corpus_captures, pcap};
 
 fn open(bytes: &[u8]) -> Option<FileSource> {
     from_reader(Box::new(std::io::Cursor::new(bytes.to_vec())), Path::new("damaged"), None).ok()
@@ -38,17 +38,6 @@ fn sense(bytes: &[u8]) -> Everything {
     }
     sensor.finish(&mut sink);
     sink
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
-    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ use ja4_capture::source::PacketSource;
 use ja4_capture::source::open::open;
 
 use crate::support::{
-    ACK, CLIENT, SERVER, Tcp, client_hello, connection, corpus_captures, ethernet, ipv4, message, pcap, records, server_hello,
-    tcp,
+    ACK, CLIENT, Random, SERVER, Tcp, client_hello, connection, corpus_captures, ethernet, ipv4, message, pcap, records,
+    server_hello, tcp,
 };
 
 /// Without JA4_FUZZ_EXECUTIONS a target ends after this.
@@ -156,48 +156,37 @@ fn from_corpus(target: &str) -> Vec<Vec<u8>> {
     out
 }
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
-    }
-
-    /// One to eight changes: bits, bytes, lengths, pieces left out, repeated, or taken from another seed.
-    fn mutate(&mut self, seeds: &[Vec<u8>], out: &mut Vec<u8>) {
-        out.clear();
-        out.extend_from_slice(&seeds[self.below(seeds.len())]);
-        out.truncate(MAX_INPUT_BYTES);
-        for _ in 0..=self.below(8) {
-            if out.is_empty() {
-                out.push(self.below(256) as u8);
+/// One to eight changes: bits, bytes, lengths, pieces left out, repeated, or taken from another seed.
+fn mutate(random: &mut Random, seeds: &[Vec<u8>], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&seeds[random.below(seeds.len())]);
+    out.truncate(MAX_INPUT_BYTES);
+    for _ in 0..=random.below(8) {
+        if out.is_empty() {
+            out.push(random.below(256) as u8);
+        }
+        let (at, length) = (random.below(out.len()), random.below(64) + 1);
+        let end = (at + length).min(out.len());
+        match random.below(8) {
+            0 => out[at] ^= 1 << random.below(8),
+            1 => out[at] = random.below(256) as u8,
+            2 => out[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
+            3 => out[at] = out[at].wrapping_add([1, 255][random.below(2)]),
+            4 => drop(out.drain(at..end)),
+            5 => {
+                let piece = out[at..end].to_vec();
+                out.splice(at..at, piece);
             }
-            let (at, length) = (self.below(out.len()), self.below(64) + 1);
-            let end = (at + length).min(out.len());
-            match self.below(8) {
-                0 => out[at] ^= 1 << self.below(8),
-                1 => out[at] = self.below(256) as u8,
-                2 => out[at] = [0, 1, 0x7f, 0x80, 0xff][self.below(5)],
-                3 => out[at] = out[at].wrapping_add([1, 255][self.below(2)]),
-                4 => drop(out.drain(at..end)),
-                5 => {
-                    let piece = out[at..end].to_vec();
-                    out.splice(at..at, piece);
-                }
-                6 => out.truncate(at),
-                _ => {
-                    let other = &seeds[self.below(seeds.len())];
-                    let from = self.below(other.len());
-                    let piece = other[from..(from + length).min(other.len())].to_vec();
-                    out.splice(at..at, piece);
-                }
+            6 => out.truncate(at),
+            _ => {
+                let other = &seeds[random.below(seeds.len())];
+                let from = random.below(other.len());
+                let piece = other[from..(from + length).min(other.len())].to_vec();
+                out.splice(at..at, piece);
             }
         }
-        out.truncate(2 * MAX_INPUT_BYTES);
     }
+    out.truncate(2 * MAX_INPUT_BYTES);
 }
 
 #[allow(clippy::disallowed_methods)] // A test bounds itself by the clock.
@@ -233,7 +222,7 @@ fn run(name: &str) {
         once(seed);
     }
     while wanted.map_or_else(|| begun.elapsed() < SHORT, |wanted| executions < wanted) {
-        random.mutate(&seeds, &mut input);
+        mutate(&mut random, &seeds, &mut input);
         once(&input);
         executions += 1;
     }

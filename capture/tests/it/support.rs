@@ -62,6 +62,18 @@ impl SensorSink for Everything {
     }
 }
 
+/// Numbers that look random and are the same in each run (xorshift).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound.max(1) as u64) as usize
+    }
+}
+
 /// A frame with its time.
 pub type Frame = (i64, Vec<u8>);
 
