@@ -39,6 +39,7 @@ demo: build ## Replay the recorded data set and print the ranked sessions
 test: test-packages check build ## Everything that CI runs
 	cargo test --release --workspace
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	scripts/check_light.sh
 	scripts/check_sql.sh
 
 .PHONY: check

@@ -17,6 +17,7 @@ pub mod keylog;
 pub mod limits;
 #[cfg(feature = "live")]
 pub mod live;
+mod order;
 #[cfg(feature = "ja4plus")]
 pub mod plus;
 #[cfg(feature = "live")]
@@ -33,5 +34,5 @@ pub use error::{CaptureError, Damage};
 pub use ja4_event as event;
 pub use limits::{Limits, PolicyReport};
 pub use record::ConnectionRecord;
-pub use run::{Options, Progress, Summary, fingerprint_files, run_files, sense_files};
+pub use run::{Options, Progress, Summary, fingerprint_files, fingerprint_lines, run_files, sense_files};
 pub use sensor::{Counters, Sensor, SensorConfig, SensorSink};

@@ -6,8 +6,7 @@
 //!
 //! Read next: `sensor/mod.rs`, `source/open.rs`.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -15,9 +14,10 @@ use ja4_event::NetworkEvent;
 use serde::Serialize;
 
 use crate::error::{CaptureError, Damage};
-use crate::limits::{Gauge, Limits, PolicyReport};
+use crate::limits::{Limits, PolicyReport};
+use crate::order::InOrder;
 use crate::record::ConnectionRecord;
-use crate::sensor::{Counters, Sensor, SensorConfig, SensorSink};
+use crate::sensor::{Counters, RenderRecord, Sensor, SensorConfig, SensorSink};
 use crate::shard;
 use crate::source::PacketSource;
 use crate::source::merge::MergedSource;
@@ -33,7 +33,8 @@ const MAX_DAMAGE: usize = 1000;
 pub struct Options {
     /// Bounds of all tables.
     pub limits: Limits,
-    /// Threads; 0 and 1 both mean the calling thread alone. With more, it reads and prints, the others keep the connections.
+    /// Threads; 0 and 1 both mean the calling thread alone. With more, it reads and puts results in order, the others keep the
+    /// connections; of two, it keeps some itself.
     pub threads: usize,
     /// An NSS key log for decryption.
     pub keylog: Option<PathBuf>,
@@ -82,19 +83,37 @@ pub fn fingerprint_files(
     options: &Options,
     receive: &mut dyn FnMut(ConnectionRecord),
 ) -> Result<Summary, CaptureError> {
-    let mut sink = RecordSink {
-        receive,
-        order: BinaryHeap::new(),
-        records: Vec::new(),
-        free: Vec::new(),
-        bound: options.limits.reorder_records,
-        gauge: Gauge::default(),
-    };
+    let mut sink = RecordSink { receive, held: InOrder::new(options.limits.reorder_records) };
     let mut summary = run_files(paths, options, &mut sink, &mut |_| ControlFlow::Continue(()))?;
-    sink.release(0);
-    let policy = "print the record with the earliest start";
-    summary.policies.push(PolicyReport::new("records held back for order", sink.bound, sink.gauge, policy));
+    sink.held.release_all(|record| record.take().into_iter().for_each(&mut *sink.receive));
+    summary.policies.push(sink.held.policy());
     Ok(summary)
+}
+
+/// The same as text: each record is written by `render` (see [`crate::jsonl`]) on the thread that found it, and its line handed
+/// to `receive` in order. `receive` may stop the run.
+///
+/// # Errors
+/// As [`fingerprint_files`], and [`CaptureError::Stopped`].
+pub fn fingerprint_lines(
+    paths: &[PathBuf],
+    options: &Options,
+    render: RenderRecord,
+    receive: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<Summary, CaptureError> {
+    let held = InOrder::new(options.limits.reorder_records);
+    let stopped = Cell::new(false);
+    let mut receive = |line: &[u8]| {
+        if !stopped.get() {
+            stopped.set(receive(line).is_break());
+        }
+    };
+    let mut sink = LineSink { receive: &mut receive, render, held };
+    let go_on = || if stopped.get() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let mut summary = run_files(paths, options, &mut sink, &mut |_| go_on())?;
+    sink.held.release_all(|line| (sink.receive)(line));
+    summary.policies.push(sink.held.policy());
+    if stopped.get() { Err(CaptureError::Stopped) } else { Ok(summary) }
 }
 
 /// Gives the handshake events of the captures, and every 4,096 packets how far it is. `progress` may stop the run.
@@ -146,6 +165,7 @@ pub fn run_files<S: SensorSink>(
         None => None,
     };
     let done = match <[FileSource; 1]>::try_from(sources) {
+        Ok([FileSource::Pcap(mut only)]) => drive(&mut only, options, secrets.as_deref(), sink, &mut summary, progress),
         Ok([mut only]) => drive(&mut only, options, secrets.as_deref(), sink, &mut summary, progress),
         Err(several) => drive(&mut MergedSource::new(several), options, secrets.as_deref(), sink, &mut summary, progress),
     };
@@ -239,28 +259,10 @@ fn report(
     })
 }
 
-/// Holds records back until as many later ones wait as the bound allows, and lets the one with the earliest start go.
+/// Hands records out in order.
 struct RecordSink<'a> {
     receive: &'a mut dyn FnMut(ConnectionRecord),
-    /// Start, number and place of each record held (a packet begins one connection, so the number breaks every tie of time);
-    /// the records themselves are not moved about.
-    order: BinaryHeap<Reverse<(i64, u64, usize)>>,
-    records: Vec<Option<ConnectionRecord>>,
-    free: Vec<usize>,
-    bound: usize,
-    gauge: Gauge,
-}
-
-impl RecordSink<'_> {
-    fn release(&mut self, keep: usize) {
-        while self.order.len() > keep {
-            let Some(Reverse((.., place))) = self.order.pop() else { return };
-            self.free.push(place);
-            if let Some(record) = self.records.get_mut(place).and_then(Option::take) {
-                (self.receive)(record);
-            }
-        }
-    }
+    held: InOrder<Option<ConnectionRecord>>,
 }
 
 impl SensorSink for RecordSink<'_> {
@@ -269,17 +271,46 @@ impl SensorSink for RecordSink<'_> {
     }
 
     fn record(&mut self, record: ConnectionRecord) {
-        let (start_ns, number) = (record.start_ns, record.number);
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.records.push(None);
-            self.records.len().saturating_sub(1)
+        self.held.hold(record.start_ns, record.number, |place| *place = Some(record));
+        self.held.release_over_bound(|record| record.take().into_iter().for_each(&mut *self.receive));
+    }
+
+    fn event(&mut self, _: NetworkEvent) {}
+}
+
+/// The same with records as text.
+struct LineSink<'a> {
+    receive: &'a mut dyn FnMut(&[u8]),
+    render: RenderRecord,
+    held: InOrder<Vec<u8>>,
+}
+
+impl LineSink<'_> {
+    fn hold(&mut self, start_ns: i64, number: u64, put: impl FnOnce(&mut Vec<u8>)) {
+        self.held.hold(start_ns, number, |place| {
+            place.clear();
+            put(place);
         });
-        if let Some(free) = self.records.get_mut(place) {
-            *free = Some(record);
-        }
-        self.order.push(Reverse((start_ns, number, place)));
-        self.gauge.set(self.order.len());
-        self.release(self.bound);
+        self.held.release_over_bound(|line| (self.receive)(line));
+    }
+}
+
+impl SensorSink for LineSink<'_> {
+    fn wants_events(&self) -> bool {
+        false
+    }
+
+    fn renders(&self) -> Option<RenderRecord> {
+        Some(self.render)
+    }
+
+    fn record(&mut self, record: ConnectionRecord) {
+        let render = self.render;
+        self.hold(record.start_ns, record.number, |line| render(line, &record));
+    }
+
+    fn line(&mut self, start_ns: i64, number: u64, text: &[u8]) {
+        self.hold(start_ns, number, |line| line.extend_from_slice(text));
     }
 
     fn event(&mut self, _: NetworkEvent) {}

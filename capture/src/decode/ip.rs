@@ -41,6 +41,39 @@ pub fn header<'a>(data: &'a [u8], depth: u8, limits: &Limits) -> Layer<'a> {
     }
 }
 
+/// An IPv4 packet without options that is whole and carries TCP; `None` for every other.
+#[inline]
+#[must_use]
+pub fn plain_v4(data: &[u8]) -> Option<Segment<'_>> {
+    let (fixed, behind) = data.split_first_chunk::<20>()?;
+    let [version_ihl, _, length_high, length_low, _, _, fragment_high, fragment_low, ttl, protocol, _, _, addresses @ ..] =
+        *fixed;
+    let flags_offset = u16::from_be_bytes([fragment_high, fragment_low]);
+    if version_ihl != 0x45 || protocol != protocol::TCP || flags_offset & 0x3fff != 0 {
+        return None;
+    }
+    let carried_bytes = usize::from(u16::from_be_bytes([length_high, length_low])).checked_sub(20)?;
+    let [s3, s2, s1, s0, d3, d2, d1, d0] = addresses;
+    let addresses = Addresses::V4 { src: [s3, s2, s1, s0], dst: [d3, d2, d1, d0] };
+    let ip = IpHeader { addresses, ttl, dont_fragment: Some(flags_offset & 0x4000 != 0) };
+    tcp(ip, behind.get(..carried_bytes)?, 0)
+}
+
+/// An IPv6 packet without extension headers that is whole and carries TCP; `None` for every other.
+#[inline]
+#[must_use]
+pub fn plain_v6(data: &[u8]) -> Option<Segment<'_>> {
+    let (fixed, behind) = data.split_first_chunk::<40>()?;
+    let [version, _, _, _, length_high, length_low, next, ttl, ..] = *fixed;
+    let carried_bytes = usize::from(u16::from_be_bytes([length_high, length_low]));
+    if version >> 4 != 6 || next != protocol::TCP || carried_bytes == 0 {
+        return None;
+    }
+    let (src, dst) = (*fixed.get(8..)?.first_chunk()?, *fixed.get(24..)?.first_chunk()?);
+    let ip = IpHeader { addresses: Addresses::V6 { src, dst }, ttl, dont_fragment: None };
+    tcp(ip, behind.get(..carried_bytes)?, 0)
+}
+
 #[inline]
 fn v4(data: &[u8], depth: u8) -> Option<Layer<'_>> {
     let fixed = data.first_chunk::<20>()?;
@@ -145,8 +178,10 @@ pub fn carried(ip: IpHeader, kind: u8, data: &[u8], missing: u32) -> Layer<'_> {
     }
 }
 
+/// A TCP header and what it carries; `missing_bytes` were on the wire behind `data` but not captured.
 #[inline]
-fn tcp(ip: IpHeader, data: &[u8], missing_bytes: u32) -> Option<Segment<'_>> {
+#[must_use]
+pub fn tcp(ip: IpHeader, data: &[u8], missing_bytes: u32) -> Option<Segment<'_>> {
     let fixed = data.first_chunk::<20>()?;
     let [sp1, sp0, dp1, dp0, s3, s2, s1, s0, a3, a2, a1, a0, offset, flags, w1, w0, ..] = *fixed;
     let header_bytes = usize::from(offset >> 4) * 4;

@@ -48,20 +48,20 @@ impl ClientFacts {
     #[must_use]
     pub fn new(hello: &ClientHello<'_>, transport: HelloTransport) -> Self {
         let raw = ja3_raw(hello);
-        let ticket = hello.extensions.find(EXT_SESSION_TICKET).is_some_and(|data| !data.is_empty());
-        let old_session = hello.extensions.find(EXT_SUPPORTED_VERSIONS).is_none() && !hello.session_id.is_empty();
+        let ticket = hello.extension(EXT_SESSION_TICKET).is_some_and(|data| !data.is_empty());
+        let old_session = hello.extension(EXT_SUPPORTED_VERSIONS).is_none() && !hello.session_id.is_empty();
         Self {
             version: hello.highest_version(),
             sni: hello.server_name().map(name_text),
             alpn: hello.alpn().filter(|name| !name.is_empty()).map(name_text).collect(),
             hello_bytes: u32::try_from(hello.message_bytes).unwrap_or(u32::MAX),
             cipher_count: count(hello.cipher_suites.without_grease()),
-            extension_count: count(hello.extensions.iter().filter(|e| !is_grease(e.kind))),
-            grease: hello.cipher_suites.iter().any(is_grease) || hello.extensions.iter().any(|e| is_grease(e.kind)),
-            resumption: hello.extensions.find(EXT_PRE_SHARED_KEY).is_some() || ticket || old_session,
-            ech: hello.extensions.find(EXT_ECH).is_some(),
+            extension_count: u16::try_from(hello.extension_count()).unwrap_or(u16::MAX),
+            grease: hello.cipher_suites.iter().any(is_grease) || hello.extensions.kinds().any(is_grease),
+            resumption: hello.extension(EXT_PRE_SHARED_KEY).is_some() || ticket || old_session,
+            ech: hello.extension(EXT_ECH).is_some(),
             random: *hello.random,
-            ja3: md5_hex(&raw),
+            ja3: md5_hex(raw.as_bytes()),
             ja3_raw: raw,
             ja4: ja4(hello, transport),
         }
@@ -106,7 +106,7 @@ impl ServerFacts {
             cipher_suite: hello.cipher_suite,
             random: *hello.random,
             encrypt_then_mac: hello.extensions.find(EXT_ENCRYPT_THEN_MAC).is_some(),
-            ja3s: md5_hex(&raw),
+            ja3s: md5_hex(raw.as_bytes()),
             ja3s_raw: raw,
             ja4s,
             ja4s_r,

@@ -5,7 +5,7 @@
 //!
 //! Read next: `text.rs`; `facts.rs` for the callers.
 
-use crate::fingerprint::text::{push_count, push_hex_list, push_nibble, push_sha12};
+use crate::fingerprint::text::{into_text, push_count, push_hex_list, push_nibble, push_sha12};
 use crate::tls::hello::{ClientHello, EXT_ALPN, EXT_SERVER_NAME, EXT_SIGNATURE_ALGORITHMS, HelloTransport, is_grease};
 
 /// The four forms of one client fingerprint.
@@ -26,7 +26,8 @@ pub struct Ja4 {
 pub fn ja4(hello: &ClientHello<'_>, transport: HelloTransport) -> Ja4 {
     let head = ja4_a(hello, transport);
     let (sorted, original) = (Raw::sorted(hello, &head), Raw::original(hello, &head));
-    Ja4 { ja4: sorted.hashed(&head), ja4_r: sorted.text, ja4_o: original.hashed(&head), ja4_ro: original.text }
+    let (ja4, ja4_o) = (sorted.hashed(&head), original.hashed(&head));
+    Ja4 { ja4, ja4_r: into_text(sorted.text), ja4_o, ja4_ro: into_text(original.text) }
 }
 
 /// JA4 alone (sorted, hashed): what a filter at line rate needs.
@@ -38,14 +39,14 @@ pub fn ja4_only(hello: &ClientHello<'_>, transport: HelloTransport) -> String {
 
 /// The ten-character head: transport, version, SNI flag, counts, ALPN characters.
 #[must_use]
-pub fn ja4_a(hello: &ClientHello<'_>, transport: HelloTransport) -> String {
-    let mut out = String::with_capacity(10);
-    out.push(char::from(transport.letter()));
-    out.push_str(version_text(hello.highest_version()));
-    let named = hello.extensions.find(EXT_SERVER_NAME).is_some();
-    out.push(if named { 'd' } else { 'i' });
+pub fn ja4_a(hello: &ClientHello<'_>, transport: HelloTransport) -> Vec<u8> {
+    let mut out = Vec::with_capacity(10);
+    out.push(transport.letter());
+    out.extend_from_slice(version_text(hello.highest_version()).as_bytes());
+    let named = hello.extension(EXT_SERVER_NAME).is_some();
+    out.push(if named { b'd' } else { b'i' });
     push_count(&mut out, hello.cipher_suites.without_grease().count());
-    push_count(&mut out, hello.extensions.iter().filter(|e| !is_grease(e.kind)).count());
+    push_count(&mut out, hello.extension_count());
     push_alpn(&mut out, hello.alpn().next());
     out
 }
@@ -68,13 +69,12 @@ pub fn version_text(version: u16) -> &'static str {
 }
 
 /// First and last byte of the first ALPN value if both are ASCII alphanumeric, else first and last digit of its hexadecimal form.
-pub fn push_alpn(out: &mut String, first_value: Option<&[u8]>) {
+pub fn push_alpn(out: &mut Vec<u8>, first_value: Option<&[u8]>) {
     let ends = first_value.and_then(|value| Some((*value.first()?, *value.last()?)));
     match ends {
-        None => out.push_str("00"),
+        None => out.extend_from_slice(b"00"),
         Some((first, last)) if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() => {
-            out.push(char::from(first));
-            out.push(char::from(last));
+            out.extend_from_slice(&[first, last]);
         }
         Some((first, last)) => {
             push_nibble(out, first >> 4);
@@ -85,63 +85,63 @@ pub fn push_alpn(out: &mut String, first_value: Option<&[u8]>) {
 
 /// The raw text of one order: `head_ciphers_extensions_signatures`; the hashed form is made from its parts.
 struct Raw {
-    text: String,
+    text: Vec<u8>,
     /// Where the ciphers end.
     ciphers_end: usize,
 }
 
 impl Raw {
-    fn sorted(hello: &ClientHello<'_>, head: &str) -> Self {
+    fn sorted(hello: &ClientHello<'_>, head: &[u8]) -> Self {
         let mut text = Self::begin(hello, head);
         push_sorted_hex(&mut text, hello.cipher_suites.without_grease());
         let ciphers_end = text.len();
-        text.push('_');
-        let kinds = hello.extensions.iter().map(|e| e.kind);
+        text.push(b'_');
+        let kinds = hello.extensions.kinds();
         push_sorted_hex(&mut text, kinds.filter(|kind| !is_grease(*kind) && *kind != EXT_SERVER_NAME && *kind != EXT_ALPN));
         Self::with_signatures(hello, text, ciphers_end)
     }
 
-    fn original(hello: &ClientHello<'_>, head: &str) -> Self {
+    fn original(hello: &ClientHello<'_>, head: &[u8]) -> Self {
         let mut text = Self::begin(hello, head);
         push_hex_list(&mut text, hello.cipher_suites.without_grease());
         let ciphers_end = text.len();
-        text.push('_');
-        push_hex_list(&mut text, hello.extensions.iter().map(|e| e.kind).filter(|kind| !is_grease(*kind)));
+        text.push(b'_');
+        push_hex_list(&mut text, hello.extensions.kinds().filter(|kind| !is_grease(*kind)));
         Self::with_signatures(hello, text, ciphers_end)
     }
 
-    fn begin(hello: &ClientHello<'_>, head: &str) -> String {
-        let values = hello.cipher_suites.iter().count()
-            + hello.extensions.iter().count()
-            + hello.u16_list(EXT_SIGNATURE_ALGORITHMS).iter().count();
-        let mut text = String::with_capacity(head.len() + 3 + values * 5);
-        text.push_str(head);
-        text.push('_');
+    fn begin(hello: &ClientHello<'_>, head: &[u8]) -> Vec<u8> {
+        let signatures = hello.u16_list(EXT_SIGNATURE_ALGORITHMS).len();
+        let mut text =
+            Vec::with_capacity(head.len() + 3 + (hello.cipher_suites.len() + hello.extension_count() + signatures) * 5);
+        text.extend_from_slice(head);
+        text.push(b'_');
         text
     }
 
-    fn with_signatures(hello: &ClientHello<'_>, mut text: String, ciphers_end: usize) -> Self {
-        let mut algorithms = hello.u16_list(EXT_SIGNATURE_ALGORITHMS).without_grease().peekable();
-        if algorithms.peek().is_some() {
-            text.push('_');
-            push_hex_list(&mut text, algorithms);
+    fn with_signatures(hello: &ClientHello<'_>, mut text: Vec<u8>, ciphers_end: usize) -> Self {
+        let extensions_end = text.len();
+        text.push(b'_');
+        push_hex_list(&mut text, hello.u16_list(EXT_SIGNATURE_ALGORITHMS).without_grease());
+        if text.len() == extensions_end + 1 {
+            text.truncate(extensions_end);
         }
         Self { text, ciphers_end }
     }
 
-    fn hashed(&self, head: &str) -> String {
-        let mut out = String::with_capacity(36);
-        out.push_str(head);
-        out.push('_');
+    fn hashed(&self, head: &[u8]) -> String {
+        let mut out = Vec::with_capacity(36);
+        out.extend_from_slice(head);
+        out.push(b'_');
         push_sha12(&mut out, self.text.get(head.len() + 1..self.ciphers_end).unwrap_or_default());
-        out.push('_');
+        out.push(b'_');
         push_sha12(&mut out, self.text.get(self.ciphers_end + 1..).unwrap_or_default());
-        out
+        into_text(out)
     }
 }
 
 /// Appends values in ascending order as hexadecimal text. Hexadecimal of one width sorts as its numbers do.
-fn push_sorted_hex(out: &mut String, values: impl Iterator<Item = u16> + Clone) {
+fn push_sorted_hex(out: &mut Vec<u8>, values: impl Iterator<Item = u16> + Clone) {
     let mut small = [0_u16; 128];
     let mut filled = 0_usize;
     for (place, value) in small.iter_mut().zip(values.clone()) {
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn alpn_characters_follow_the_written_examples() {
         let of = |value: &[u8]| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             push_alpn(&mut out, Some(value));
-            out
+            into_text(out)
         };
         assert_eq!(of(b"h2"), "h2");
         assert_eq!(of(b"http/1.1"), "h1");
@@ -183,8 +183,9 @@ mod tests {
 
     #[test]
     fn lists_over_the_stack_buffer_are_sorted_too() {
-        let mut text = String::new();
+        let mut text = Vec::new();
         push_sorted_hex(&mut text, (0..300_u16).rev());
+        let text = into_text(text);
         assert!(text.starts_with("0000,0001,") && text.ends_with(",012b"));
     }
 }

@@ -1,6 +1,7 @@
-//! The little formatting that fingerprints need, without `format!`: hexadecimal and decimal into a reused string, hashes to hex.
+//! The little formatting that fingerprints need, without `format!`: hexadecimal and decimal into a reused buffer, hashes to hex.
 //!
-//! Promises: lower case, no allocation beyond the string handed in.
+//! Promises: lower case ASCII, no allocation beyond the buffer handed in. Text is built as bytes, which costs half as much as
+//! appending to a `String`, and made a `String` once by [`into_text`].
 //!
 //! Read next: `ja4.rs`.
 
@@ -8,112 +9,123 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
-/// `000102…ff`: each byte's two digits.
-const PAIR_BYTES: [u8; 512] = {
-    let mut pairs = [0; 512];
+/// `00`, `01`, … `ff`.
+static PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
     let mut byte = 0;
     while byte < 256 {
-        pairs[2 * byte] = HEX[byte >> 4];
-        pairs[2 * byte + 1] = HEX[byte & 15];
+        pairs[byte] = [HEX[byte >> 4], HEX[byte & 15]];
         byte += 1;
     }
     pairs
 };
-static PAIRS: &str = match std::str::from_utf8(&PAIR_BYTES) {
-    Ok(text) => text,
-    Err(_) => "",
-};
-/// `000001…999`: three digits of each number below a thousand.
-const TRIPLE_BYTES: [u8; 3000] = {
-    let mut triples = [b'0'; 3000];
+/// `000`, `001`, … `999`.
+static TRIPLES: [[u8; 3]; 1000] = {
+    let mut triples = [[b'0'; 3]; 1000];
     let mut value = 0;
     while value < 1000 {
-        triples[3 * value] += (value / 100) as u8;
-        triples[3 * value + 1] += (value / 10 % 10) as u8;
-        triples[3 * value + 2] += (value % 10) as u8;
+        triples[value] = [b'0' + (value / 100) as u8, b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8];
         value += 1;
     }
     triples
 };
-static TRIPLES: &str = match std::str::from_utf8(&TRIPLE_BYTES) {
-    Ok(text) => text,
-    Err(_) => "",
-};
+
+/// Text that was built of ASCII.
+#[must_use]
+pub fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+#[inline]
+fn pair(byte: u8) -> [u8; 2] {
+    PAIRS.get(usize::from(byte)).copied().unwrap_or_default()
+}
 
 /// Appends one hexadecimal digit (the low four bits).
-pub fn push_nibble(out: &mut String, nibble: u8) {
-    out.push(char::from(HEX.get(usize::from(nibble & 15)).copied().unwrap_or(b'0')));
+pub fn push_nibble(out: &mut Vec<u8>, nibble: u8) {
+    let [_, digit] = pair(nibble & 15);
+    out.push(digit);
 }
 
 /// Appends two hexadecimal digits.
-pub fn push_hex8(out: &mut String, value: u8) {
-    let at = usize::from(value) * 2;
-    out.push_str(PAIRS.get(at..at + 2).unwrap_or_default());
+#[inline]
+pub fn push_hex8(out: &mut Vec<u8>, value: u8) {
+    out.extend_from_slice(&pair(value));
 }
 
 /// Appends four hexadecimal digits.
-pub fn push_hex16(out: &mut String, value: u16) {
+#[inline]
+pub fn push_hex16(out: &mut Vec<u8>, value: u16) {
     let [high, low] = value.to_be_bytes();
-    push_hex8(out, high);
-    push_hex8(out, low);
+    let ([a, b], [c, d]) = (pair(high), pair(low));
+    out.extend_from_slice(&[a, b, c, d]);
 }
 
 /// Appends a decimal number.
-pub fn push_decimal(out: &mut String, value: u64) {
-    let low = (value % 1000) as usize * 3;
+pub fn push_decimal(out: &mut Vec<u8>, value: u64) {
+    let low = TRIPLES.get((value % 1000) as usize).copied().unwrap_or_default();
     let leading_zeros = if value >= 1000 {
         push_decimal(out, value / 1000);
         0
     } else {
         usize::from(value < 10) + usize::from(value < 100)
     };
-    out.push_str(TRIPLES.get(low + leading_zeros..low + 3).unwrap_or_default());
+    out.extend_from_slice(low.get(leading_zeros..).unwrap_or_default());
 }
 
 /// Appends a count as two digits, 99 at most.
-pub fn push_count(out: &mut String, count: usize) {
-    let count = u8::try_from(count.min(99)).unwrap_or(99);
-    push_nibble(out, count / 10);
-    push_nibble(out, count % 10);
+pub fn push_count(out: &mut Vec<u8>, count: usize) {
+    let [_, tens, ones] = TRIPLES.get(count.min(99)).copied().unwrap_or_default();
+    out.extend_from_slice(&[tens, ones]);
 }
 
 /// Appends hexadecimal values joined by commas.
-pub fn push_hex_list(out: &mut String, values: impl Iterator<Item = u16>) {
-    for (index, value) in values.enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        push_hex16(out, value);
+pub fn push_hex_list(out: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
+    let start = out.len();
+    for value in values {
+        let [high, low] = value.to_be_bytes();
+        let ([a, b], [c, d]) = (pair(high), pair(low));
+        out.extend_from_slice(&[a, b, c, d, b',']);
     }
+    drop_last_joint(out, start);
 }
 
 /// Appends decimal values joined by dashes.
-pub fn push_decimal_list(out: &mut String, values: impl Iterator<Item = u16>) {
-    for (index, value) in values.enumerate() {
-        if index > 0 {
-            out.push('-');
-        }
-        push_decimal(out, u64::from(value));
+pub fn push_decimal_list(out: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
+    let start = out.len();
+    for value in values {
+        let [c2, c1, c0] = TRIPLES.get(usize::from(value % 1000)).copied().unwrap_or_default();
+        let [_, m1, m0] = TRIPLES.get(usize::from(value / 1000)).copied().unwrap_or_default();
+        let digits = [m1, m0, c2, c1, c0, b'-'];
+        let leading_zeros = [10_u16, 100, 1000, 10_000].iter().map(|bound| usize::from(value < *bound)).sum::<usize>();
+        out.extend_from_slice(digits.get(leading_zeros..).unwrap_or_default());
+    }
+    drop_last_joint(out, start);
+}
+
+fn drop_last_joint(out: &mut Vec<u8>, start: usize) {
+    if out.len() > start {
+        out.pop();
     }
 }
 
 /// MD5 as 32 hexadecimal digits.
 #[must_use]
-pub fn md5_hex(text: &str) -> String {
-    let mut out = String::with_capacity(32);
-    for byte in Md5::digest(text.as_bytes()) {
+pub fn md5_hex(text: &[u8]) -> String {
+    let mut out = Vec::with_capacity(32);
+    for byte in Md5::digest(text) {
         push_hex8(&mut out, byte);
     }
-    out
+    into_text(out)
 }
 
 /// The first 12 hexadecimal digits of SHA-256, or twelve zeros for an empty text (JA4.md).
-pub fn push_sha12(out: &mut String, text: &str) {
+pub fn push_sha12(out: &mut Vec<u8>, text: &[u8]) {
     if text.is_empty() {
-        out.push_str("000000000000");
+        out.extend_from_slice(b"000000000000");
         return;
     }
-    for byte in Sha256::digest(text.as_bytes()).iter().take(6) {
+    for byte in Sha256::digest(text).iter().take(6) {
         push_hex8(out, *byte);
     }
 }
@@ -124,16 +136,16 @@ pub fn name_text(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
     }
-    let mut out = String::with_capacity(bytes.len());
+    let mut out = Vec::with_capacity(bytes.len());
     for byte in bytes {
         if (0x20..0x7f).contains(byte) {
-            out.push(char::from(*byte));
+            out.push(*byte);
         } else {
-            out.push_str("\\x");
+            out.extend_from_slice(b"\\x");
             push_hex8(&mut out, *byte);
         }
     }
-    out
+    into_text(out)
 }
 
 #[cfg(test)]
@@ -142,14 +154,19 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_digits() {
-        let mut out = String::new();
-        push_decimal_list(&mut out, [0, 9, 10, 65_535].into_iter());
-        out.push(' ');
+        let mut out = Vec::new();
+        push_decimal_list(&mut out, [0, 9, 10, 99, 100, 999, 1000, 9999, 10_000, 65_535].into_iter());
+        out.push(b' ');
+        push_decimal_list(&mut out, [].into_iter());
+        push_decimal(&mut out, u64::MAX);
+        push_decimal(&mut out, 0);
+        out.push(b' ');
         push_hex_list(&mut out, [0x1301, 0xff].into_iter());
-        out.push(' ');
+        out.push(b' ');
         push_count(&mut out, 3);
         push_count(&mut out, 1000);
-        assert_eq!(out, "0-9-10-65535 1301,00ff 0399");
+        let expected = format!("0-9-10-99-100-999-1000-9999-10000-65535 {}0 1301,00ff 0399", u64::MAX);
+        assert_eq!(into_text(out), expected);
         assert_eq!(name_text(&[0xba, b'a']), "\\xbaa");
     }
 }

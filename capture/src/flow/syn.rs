@@ -56,10 +56,10 @@ impl Syn {
     }
 
     /// Option kinds in order, joined by `-`.
-    pub fn push_options(&self, out: &mut String) {
+    pub fn push_options(&self, out: &mut Vec<u8>) {
         for (index, (kind, _)) in self.options().enumerate() {
             if index > 0 {
-                out.push('-');
+                out.push(b'-');
             }
             push_decimal(out, u64::from(kind));
         }

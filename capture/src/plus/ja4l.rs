@@ -5,17 +5,17 @@
 //!
 //! Read next: `../sensor/mod.rs`.
 
-use crate::fingerprint::text::push_decimal;
+use crate::fingerprint::text::{into_text, push_decimal};
 
 /// One JA4L value; `None` if time ran backwards.
 #[must_use]
 pub fn ja4l(from_ns: i64, to_ns: i64, ttl: u8) -> Option<String> {
     let half_us = u64::try_from(to_ns.checked_sub(from_ns)?).ok()? / 2000;
-    let mut out = String::with_capacity(12);
+    let mut out = Vec::with_capacity(12);
     push_decimal(&mut out, half_us);
-    out.push('_');
+    out.push(b'_');
     push_decimal(&mut out, u64::from(ttl));
-    Some(out)
+    Some(into_text(out))
 }
 
 #[cfg(test)]

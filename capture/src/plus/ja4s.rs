@@ -6,7 +6,7 @@
 //! Read next: `../fingerprint/ja4.rs`.
 
 use crate::fingerprint::ja4::{push_alpn, version_text};
-use crate::fingerprint::text::{push_count, push_hex_list, push_hex16, push_sha12};
+use crate::fingerprint::text::{into_text, push_count, push_hex_list, push_hex16, push_sha12};
 use crate::tls::hello::{HelloTransport, ServerHello};
 
 /// Hashed and raw form.
@@ -27,18 +27,18 @@ impl From<Ja4s> for (Option<String>, Option<String>) {
 /// Both forms of one ServerHello.
 #[must_use]
 pub fn ja4s(hello: &ServerHello<'_>, transport: HelloTransport) -> Ja4s {
-    let mut ja4s = String::with_capacity(25);
-    ja4s.push(char::from(transport.letter()));
-    ja4s.push_str(version_text(hello.version()));
+    let mut ja4s = Vec::with_capacity(25);
+    ja4s.push(transport.letter());
+    ja4s.extend_from_slice(version_text(hello.version()).as_bytes());
     push_count(&mut ja4s, hello.extensions.iter().count());
     push_alpn(&mut ja4s, hello.alpn());
-    ja4s.push('_');
+    ja4s.push(b'_');
     push_hex16(&mut ja4s, hello.cipher_suite);
-    ja4s.push('_');
-    let mut list = String::with_capacity(32);
-    push_hex_list(&mut list, hello.extensions.iter().map(|e| e.kind));
+    ja4s.push(b'_');
+    let mut list = Vec::with_capacity(32);
+    push_hex_list(&mut list, hello.extensions.kinds());
     let mut ja4s_r = ja4s.clone();
-    ja4s_r.push_str(&list);
+    ja4s_r.extend_from_slice(&list);
     push_sha12(&mut ja4s, &list);
-    Ja4s { ja4s, ja4s_r }
+    Ja4s { ja4s: into_text(ja4s), ja4s_r: into_text(ja4s_r) }
 }

@@ -5,19 +5,19 @@
 //!
 //! Read next: `../flow/syn.rs` (keeps the SYN).
 
-use crate::fingerprint::text::push_decimal;
+use crate::fingerprint::text::{into_text, push_decimal};
 use crate::flow::syn::Syn;
 
 /// The fingerprint of one SYN or SYN-ACK.
 #[must_use]
 pub fn ja4t(syn: &Syn) -> String {
-    let mut out = String::with_capacity(40);
+    let mut out = Vec::with_capacity(40);
     push_decimal(&mut out, u64::from(syn.window));
-    out.push('_');
+    out.push(b'_');
     syn.push_options(&mut out);
-    out.push('_');
+    out.push(b'_');
     push_decimal(&mut out, u64::from(syn.mss().unwrap_or(0)));
-    out.push('_');
+    out.push(b'_');
     push_decimal(&mut out, u64::from(syn.wscale().unwrap_or(0)));
-    out
+    into_text(out)
 }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::limits::Limits;
 use crate::record::ConnectionRecord;
 
+/// Appends a record's text to a buffer.
+pub type RenderRecord = fn(&mut Vec<u8>, &ConnectionRecord);
+
 /// Where results go. The defaults make a sink that wants both.
 pub trait SensorSink {
     /// Whether records are wanted; if not, they are not built.
@@ -32,6 +35,15 @@ pub trait SensorSink {
 
     /// A connection that showed a fingerprint ended, or can add nothing more.
     fn record(&mut self, record: ConnectionRecord);
+
+    /// How records are made text, if this sink wants them so: workers then render them and call [`SensorSink::line`] instead of
+    /// [`SensorSink::record`].
+    fn renders(&self) -> Option<RenderRecord> {
+        None
+    }
+
+    /// A record as text, with its start (nanoseconds since 1970) and the number of its first packet.
+    fn line(&mut self, _start_ns: i64, _number: u64, _text: &[u8]) {}
 
     /// A handshake or a clear-text HTTP connection.
     fn event(&mut self, event: NetworkEvent);

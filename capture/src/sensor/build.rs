@@ -6,7 +6,7 @@
 
 use ja4_event::{EVENT_VERSION, HttpEvent, NetworkEvent, Protocol, Transport};
 
-use crate::fingerprint::text::name_text;
+use crate::fingerprint::text::{into_text, name_text};
 use crate::fingerprint::{ClientFacts, ServerFacts};
 use crate::flow::key::{FlowKey, Side};
 use crate::http::{Header, Request};
@@ -52,9 +52,9 @@ pub fn tcp_event(key: &FlowKey, flow: &TcpFlow, server: Option<&ServerFacts>) ->
         event.tcp_window = Some(syn.window);
         event.tcp_mss = syn.mss();
         event.tcp_wscale = syn.wscale();
-        let mut options = String::new();
+        let mut options = Vec::new();
         syn.push_options(&mut options);
-        event.tcp_options = Some(options).filter(|text| !text.is_empty());
+        event.tcp_options = Some(into_text(options)).filter(|text| !text.is_empty());
         event.syn_to_hello_us = ts_ns.checked_sub(syn.ts_ns).map(|ns| ns / 1000).filter(|us| *us >= 0);
     }
     event.ja4t = ja4t(flow.syn.as_ref().map(|(syn, _)| syn));

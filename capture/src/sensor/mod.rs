@@ -19,7 +19,7 @@ pub mod tcp;
 pub mod udp;
 
 use crate::decode::frag::FragmentTable;
-use crate::decode::{Decoded, Segment, decode, decode_carried, flag};
+use crate::decode::{Decoded, Segment, decode, decode_carried, flag, plain_tcp};
 use crate::flow::key::{FlowKey, Side};
 use crate::flow::stream::SynFit;
 use crate::flow::table::{FlowTable, Found};
@@ -27,7 +27,7 @@ use crate::http::Request;
 use crate::keylog::KeyLog;
 use crate::limits::{Gauge, Limits, PolicyReport};
 use crate::record::ConnectionRecord;
-pub use crate::sensor::api::{Counters, SensorConfig, SensorSink};
+pub use crate::sensor::api::{Counters, RenderRecord, SensorConfig, SensorSink};
 use crate::sensor::clock::EventClock;
 use crate::sensor::events::{EventQueue, Owner, WAIT_NS};
 use crate::sensor::tcp::{Context, News, TcpFlow};
@@ -74,10 +74,16 @@ impl Sensor {
         self.counters.packets = self.counters.packets.wrapping_add(1);
         self.counters.bytes = self.counters.bytes.wrapping_add(packet.data.len() as u64);
         let now_ns = self.clock.observe(packet.ts_ns);
-        self.let_out_overdue(now_ns, sink);
-        let decoded = decode(packet.link_type, packet.data, &self.limits);
-        self.decoded(decoded, packet.ts_ns, sink);
-        self.let_out_ready(sink);
+        if sink.wants_events() {
+            self.let_out_overdue(now_ns, sink);
+        }
+        match plain_tcp(packet.link_type, packet.data) {
+            Some(segment) => self.tcp(&segment, packet.ts_ns, sink),
+            None => self.decoded(decode(packet.link_type, packet.data, &self.limits), packet.ts_ns, sink),
+        }
+        if sink.wants_events() {
+            self.let_out_ready(sink);
+        }
     }
 
     /// Takes what another thread decoded: packet `number`, with the latest event time since the call before.
@@ -91,9 +97,16 @@ impl Sensor {
         sink: &mut impl SensorSink,
     ) {
         self.counters.packets = number;
-        self.let_out_overdue(latest_ns, sink);
-        self.decoded(decoded, ts_ns, sink);
-        self.let_out_ready(sink);
+        if sink.wants_events() {
+            self.let_out_overdue(latest_ns, sink);
+        }
+        match &decoded {
+            Decoded::Tcp(segment) => self.tcp(segment, ts_ns, sink),
+            _ => self.decoded(decoded, ts_ns, sink),
+        }
+        if sink.wants_events() {
+            self.let_out_ready(sink);
+        }
     }
 
     /// Packets up to `number` were none of this sensor's; the latest event time among them, and the present one.
@@ -167,6 +180,7 @@ impl Sensor {
         self.clock.watermark_ns(pending)
     }
 
+    #[inline(never)]
     fn decoded(&mut self, decoded: Decoded<'_>, ts_ns: i64, sink: &mut impl SensorSink) {
         match decoded {
             Decoded::Tcp(segment) => self.tcp(&segment, ts_ns, sink),
@@ -246,7 +260,7 @@ impl Sensor {
         self.tcp.insert(key, flow, segment.payload.is_empty())
     }
 
-    #[inline]
+    #[inline(never)]
     fn watched_tcp(&mut self, slot: u32, side: Side, segment: &Segment<'_>, ts_ns: i64, sink: &mut impl SensorSink) {
         let limits = &self.limits;
         let keys = Some(&self.keys).filter(|keys| !keys.is_empty());

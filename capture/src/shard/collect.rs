@@ -6,12 +6,13 @@
 //! Read next: `../shard.rs`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use ja4_event::{HttpEvent, NetworkEvent};
+use ja4_event::{HttpEvent, NetworkEvent, Transport};
 
 use crate::limits::PolicyReport;
 use crate::record::ConnectionRecord;
-use crate::sensor::{Counters, SensorSink};
+use crate::sensor::{Counters, RenderRecord, SensorSink};
 use crate::shard::AT_END;
 
 /// What a worker found within one batch of packets.
@@ -21,6 +22,9 @@ pub(super) struct Batch {
     /// Number of the present packet.
     pub tag: u64,
     records: Vec<(u64, ConnectionRecord)>,
+    lines: Vec<Line>,
+    /// Text of the lines.
+    text: Vec<u8>,
     requests: Vec<(u64, HttpEvent)>,
     /// By number of the packet that completed the ClientHello, ascending.
     events: Vec<(u64, NetworkEvent)>,
@@ -30,10 +34,21 @@ pub(super) struct Batch {
     pub end: Option<Box<End>>,
 }
 
+/// A record that was made text.
+#[derive(Debug)]
+struct Line {
+    tag: u64,
+    transport: Transport,
+    start_ns: i64,
+    number: u64,
+    text: Range<usize>,
+}
+
 /// What the caller's sink wants.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Wants {
     pub records: bool,
+    pub renders: Option<RenderRecord>,
     pub events: bool,
     pub http: bool,
 }
@@ -69,7 +84,14 @@ impl SensorSink for Batch {
     }
 
     fn record(&mut self, record: ConnectionRecord) {
-        self.records.push((self.tag, record));
+        let Some(render) = self.wants.renders else {
+            self.records.push((self.tag, record));
+            return;
+        };
+        let start = self.text.len();
+        render(&mut self.text, &record);
+        let ConnectionRecord { transport, start_ns, number, .. } = record;
+        self.lines.push(Line { tag: self.tag, transport, start_ns, number, text: start..self.text.len() });
     }
 
     fn event(&mut self, event: NetworkEvent) {
@@ -92,9 +114,7 @@ impl Collector {
     pub fn batches(&mut self, batches: &mut [Batch], sink: &mut impl SensorSink) -> Option<i64> {
         let mut records = merged(batches, |batch| &mut batch.records);
         if batches.len() > 1 {
-            records.sort_by_key(|(tag, record)| {
-                (*tag, if *tag == AT_END { (record.transport, record.number) } else { Default::default() })
-            });
+            records.sort_by_key(|(tag, record)| place(*tag, record.transport, record.number));
         }
         let mut requests = merged(batches, |batch| &mut batch.requests);
         requests.sort_by_key(|(tag, _)| *tag);
@@ -102,6 +122,7 @@ impl Collector {
         for (_, request) in requests {
             sink.http(request);
         }
+        Self::lines(batches, sink);
         for (_, record) in records {
             sink.record(record);
         }
@@ -113,12 +134,29 @@ impl Collector {
         batches.iter().map(|batch| batch.watermark_ns).min().flatten()
     }
 
+    fn lines(batches: &[Batch], sink: &mut impl SensorSink) {
+        let all = batches.iter().flat_map(|batch| batch.lines.iter().map(move |line| (line, batch.text.as_slice())));
+        let mut all = all.collect::<Vec<_>>();
+        if batches.len() > 1 {
+            all.sort_by_key(|(line, _)| place(line.tag, line.transport, line.number));
+        }
+        for (line, text) in all {
+            sink.line(line.start_ns, line.number, text.get(line.text.clone()).unwrap_or_default());
+        }
+    }
+
     /// No batch follows.
     pub fn finish(&mut self, sink: &mut impl SensorSink) {
         for (_, event) in std::mem::take(&mut self.events) {
             sink.event(event);
         }
     }
+}
+
+/// Where a record belongs among those of all workers: at the end of the capture each sensor hands out its TCP connections, then
+/// its UDP conversations, in order of their first packets; before, no packet ends connections of two workers.
+fn place(tag: u64, transport: Transport, number: u64) -> (u64, (Transport, u64)) {
+    (tag, if tag == AT_END { (transport, number) } else { Default::default() })
 }
 
 /// One list of all workers, taken out.

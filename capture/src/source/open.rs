@@ -177,11 +177,11 @@ fn from_window(mut window: Window, path: &Path) -> Result<FileSource, CaptureErr
     if head_bytes < FILE_HEADER_BYTES && known.iter().any(cut) {
         return Err(CaptureError::CutHeader { path: path.to_owned(), offset: head_bytes as u64 });
     }
-    let mut first_bytes = String::new();
+    let mut first_bytes = Vec::new();
     for byte in head.iter().take(4) {
         crate::fingerprint::text::push_hex8(&mut first_bytes, *byte);
     }
-    Err(CaptureError::NotACapture { path: path.to_owned(), first_bytes })
+    Err(CaptureError::NotACapture { path: path.to_owned(), first_bytes: crate::fingerprint::text::into_text(first_bytes) })
 }
 
 /// Files of the paths given: folders are walked for captures, everything is sorted by path and listed once.

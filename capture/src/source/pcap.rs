@@ -38,6 +38,14 @@ impl ByteOrder {
         Some(if self == Self::Big { value } else { value.swap_bytes() })
     }
 
+    /// The four 32-bit values of a record header.
+    #[inline]
+    fn four(self, bytes: [u8; 16]) -> (u32, u32, u32, u32) {
+        let [a3, a2, a1, a0, b3, b2, b1, b0, c3, c2, c1, c0, d3, d2, d1, d0] = bytes;
+        let read = |bytes: [u8; 4]| if self == Self::Big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+        (read([a3, a2, a1, a0]), read([b3, b2, b1, b0]), read([c3, c2, c1, c0]), read([d3, d2, d1, d0]))
+    }
+
     /// 16-bit value at `at`.
     #[inline]
     #[must_use]
@@ -133,17 +141,13 @@ impl PacketSource for PcapReader {
         }
         self.step_over_current();
         let Header { order, fraction_ns, record_header_bytes, max_record_bytes, .. } = self.header;
-        let bytes = self.window.peek(record_header_bytes);
+        let mut bytes = self.window.peek(record_header_bytes);
         if bytes.is_empty() {
             return self.end(None);
         }
-        let (Some(seconds), Some(fraction), Some(captured), Some(length), true) = (
-            order.u32(bytes, 0),
-            order.u32(bytes, 4),
-            order.u32(bytes, 8),
-            order.u32(bytes, 12),
-            bytes.len() >= record_header_bytes,
-        ) else {
+        let Some((seconds, fraction, captured, length)) =
+            bytes.first_chunk().filter(|_| bytes.len() >= record_header_bytes).map(|head| order.four(*head))
+        else {
             let what = format!("the file ends {} bytes into a packet header", bytes.len());
             return self.end(Some(what));
         };
@@ -151,8 +155,12 @@ impl PacketSource for PcapReader {
             return self.end(Some(format!("a packet claims {captured} captured bytes, over the bound of {max_record_bytes}")));
         }
         let data_bytes = captured as usize;
-        let there = self.window.peek(record_header_bytes.saturating_add(data_bytes)).len().saturating_sub(record_header_bytes);
-        if there < data_bytes {
+        let record_bytes = record_header_bytes.saturating_add(data_bytes);
+        if bytes.len() < record_bytes {
+            bytes = self.window.peek(record_bytes);
+        }
+        if bytes.len() < record_bytes {
+            let there = bytes.len().saturating_sub(record_header_bytes);
             return self.end(Some(format!("the file ends {there} bytes into a packet of {data_bytes}")));
         }
         let ts_ns =

@@ -12,19 +12,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::source::map::FileMap;
 
 const READ_AHEAD_BYTES: usize = 256 * 1024;
+/// The first read is small, so that a small capture costs little; each later one is twice as large, up to the read-ahead.
+const FIRST_READ_BYTES: usize = 16 * 1024;
 
 /// Bytes of one capture.
 pub struct Window {
-    bytes: Bytes,
+    store: Store,
+    /// The bytes at hand, as a range of the store.
+    start: usize,
+    end: usize,
     /// Offset of the first byte not yet stepped over.
     position: u64,
     total_bytes: Option<u64>,
     read_error: Option<String>,
 }
 
-enum Bytes {
-    Mapped { map: Arc<FileMap>, at: usize },
-    Stream { reader: Box<dyn Read + Send>, buffer: Vec<u8>, start: usize, end: usize, ended: bool, taken: Arc<AtomicU64> },
+enum Store {
+    Mapped(Arc<FileMap>),
+    Stream { reader: Box<dyn Read + Send>, buffer: Vec<u8>, ended: bool, taken: Arc<AtomicU64> },
 }
 
 impl std::fmt::Debug for Window {
@@ -37,15 +42,15 @@ impl Window {
     /// Over a mapped file.
     #[must_use]
     pub fn mapped(map: FileMap) -> Self {
-        let total_bytes = Some(map.len() as u64);
-        Self { bytes: Bytes::Mapped { map: Arc::new(map), at: 0 }, position: 0, total_bytes, read_error: None }
+        let (end, total_bytes) = (map.len(), Some(map.len() as u64));
+        Self { store: Store::Mapped(Arc::new(map)), start: 0, end, position: 0, total_bytes, read_error: None }
     }
 
     /// Over a stream. `taken` counts the bytes its innermost reader took; `total_bytes` is the size of that, if known.
     #[must_use]
     pub fn stream(reader: Box<dyn Read + Send>, taken: Arc<AtomicU64>, total_bytes: Option<u64>) -> Self {
-        let bytes = Bytes::Stream { reader, buffer: Vec::new(), start: 0, end: 0, ended: false, taken };
-        Self { bytes, position: 0, total_bytes, read_error: None }
+        let store = Store::Stream { reader, buffer: Vec::new(), ended: false, taken };
+        Self { store, start: 0, end: 0, position: 0, total_bytes, read_error: None }
     }
 
     /// Offset of the first byte not yet stepped over, in the decompressed capture.
@@ -57,9 +62,9 @@ impl Window {
     /// The mapped file, if it is one.
     #[must_use]
     pub fn map(&self) -> Option<Arc<FileMap>> {
-        match &self.bytes {
-            Bytes::Mapped { map, .. } => Some(Arc::clone(map)),
-            Bytes::Stream { .. } => None,
+        match &self.store {
+            Store::Mapped(map) => Some(Arc::clone(map)),
+            Store::Stream { .. } => None,
         }
     }
 
@@ -67,18 +72,18 @@ impl Window {
     #[inline]
     #[must_use]
     pub fn place_in_map(&self) -> Option<usize> {
-        match &self.bytes {
-            Bytes::Mapped { at, .. } => Some(*at),
-            Bytes::Stream { .. } => None,
+        match &self.store {
+            Store::Mapped(_) => Some(self.start),
+            Store::Stream { .. } => None,
         }
     }
 
     /// Bytes of the input taken so far.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
-        match &self.bytes {
-            Bytes::Mapped { .. } => self.position,
-            Bytes::Stream { taken, .. } => taken.load(Ordering::Relaxed),
+        match &self.store {
+            Store::Mapped(_) => self.position,
+            Store::Stream { taken, .. } => taken.load(Ordering::Relaxed),
         }
     }
 
@@ -96,9 +101,7 @@ impl Window {
     /// The bytes at hand: at least `want` of them, unless the capture ends before.
     #[inline]
     pub fn peek(&mut self, want: usize) -> &[u8] {
-        if let Bytes::Stream { start, end, ended: false, .. } = &self.bytes
-            && end.saturating_sub(*start) < want
-        {
+        if self.end.saturating_sub(self.start) < want {
             self.refill(want);
         }
         self.at_hand()
@@ -108,22 +111,30 @@ impl Window {
     #[inline]
     #[must_use]
     pub fn at_hand(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Mapped { map, at } => map.get(*at..).unwrap_or_default(),
-            Bytes::Stream { buffer, start, end, .. } => buffer.get(*start..*end).unwrap_or_default(),
-        }
+        let bytes: &[u8] = match &self.store {
+            Store::Mapped(map) => map,
+            Store::Stream { buffer, .. } => buffer,
+        };
+        bytes.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Steps over `n` bytes, which may lie beyond those at hand. Returns how many there were.
     #[inline]
     pub fn skip(&mut self, n: usize) -> usize {
+        if self.end.saturating_sub(self.start) >= n {
+            self.start = self.start.saturating_add(n);
+            self.position = self.position.saturating_add(n as u64);
+            return n;
+        }
+        self.skip_far(n)
+    }
+
+    #[cold]
+    fn skip_far(&mut self, n: usize) -> usize {
         let mut left = n;
         loop {
-            let step = left.min(self.at_hand().len());
-            match &mut self.bytes {
-                Bytes::Mapped { at, .. } => *at = at.saturating_add(step),
-                Bytes::Stream { start, .. } => *start = start.saturating_add(step),
-            }
+            let step = left.min(self.end.saturating_sub(self.start));
+            self.start = self.start.saturating_add(step);
             self.position = self.position.saturating_add(step as u64);
             left = left.saturating_sub(step);
             if left == 0 || self.peek(1).is_empty() {
@@ -134,18 +145,22 @@ impl Window {
 
     #[cold]
     fn refill(&mut self, want: usize) {
-        let Bytes::Stream { reader, buffer, start, end, ended, .. } = &mut self.bytes else { return };
-        buffer.copy_within(*start..*end, 0);
-        *end = end.saturating_sub(*start);
-        *start = 0;
-        while *end < want && !*ended {
-            let room = end.saturating_add(READ_AHEAD_BYTES);
+        let Store::Stream { reader, buffer, ended, .. } = &mut self.store else { return };
+        if *ended {
+            return;
+        }
+        buffer.copy_within(self.start..self.end, 0);
+        self.end = self.end.saturating_sub(self.start);
+        self.start = 0;
+        while self.end < want && !*ended {
+            let ahead = buffer.len().saturating_mul(2).clamp(FIRST_READ_BYTES, READ_AHEAD_BYTES);
+            let room = self.end.saturating_add(ahead);
             if buffer.len() < room {
                 buffer.resize(room, 0);
             }
-            match reader.read(buffer.get_mut(*end..).unwrap_or_default()) {
+            match reader.read(buffer.get_mut(self.end..).unwrap_or_default()) {
                 Ok(0) => *ended = true,
-                Ok(n) => *end = end.saturating_add(n),
+                Ok(n) => self.end = self.end.saturating_add(n),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     *ended = true;

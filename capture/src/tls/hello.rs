@@ -52,6 +52,18 @@ impl<'a> U16List<'a> {
         Self(bytes)
     }
 
+    /// Number of values.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.0.len() / 2
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
     /// All values, in wire order, GREASE included.
     pub fn iter(self) -> impl Iterator<Item = u16> + Clone + 'a {
         self.0.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))
@@ -91,6 +103,11 @@ impl<'a> Extensions<'a> {
             let data = cursor.vec16()?;
             Some(Extension { kind, data })
         })
+    }
+
+    /// Their types, in wire order.
+    pub fn kinds(self) -> impl Iterator<Item = u16> + Clone + 'a {
+        self.iter().map(|extension| extension.kind)
     }
 
     /// Content of the first extension of this type.
@@ -138,6 +155,50 @@ pub struct ClientHello<'a> {
     pub extensions: Extensions<'a>,
     /// Bytes of the handshake message, header included.
     pub message_bytes: usize,
+    known: Known<'a>,
+}
+
+/// What one pass over the extensions finds: content of the first of each type that is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known<'a> {
+    without_grease: usize,
+    server_name: Option<&'a [u8]>,
+    groups: Option<&'a [u8]>,
+    point_formats: Option<&'a [u8]>,
+    signature_algorithms: Option<&'a [u8]>,
+    alpn: Option<&'a [u8]>,
+    session_ticket: Option<&'a [u8]>,
+    pre_shared_key: Option<&'a [u8]>,
+    supported_versions: Option<&'a [u8]>,
+    ech: Option<&'a [u8]>,
+}
+
+impl<'a> Known<'a> {
+    fn new(extensions: Extensions<'a>) -> Self {
+        let mut known = Self::default();
+        for Extension { kind, data } in extensions.iter() {
+            known.without_grease = known.without_grease.saturating_add(usize::from(!is_grease(kind)));
+            if let Some(place) = known.place(kind) {
+                place.get_or_insert(data);
+            }
+        }
+        known
+    }
+
+    fn place(&mut self, kind: u16) -> Option<&mut Option<&'a [u8]>> {
+        Some(match kind {
+            EXT_SERVER_NAME => &mut self.server_name,
+            EXT_GROUPS => &mut self.groups,
+            EXT_POINT_FORMATS => &mut self.point_formats,
+            EXT_SIGNATURE_ALGORITHMS => &mut self.signature_algorithms,
+            EXT_ALPN => &mut self.alpn,
+            EXT_SESSION_TICKET => &mut self.session_ticket,
+            EXT_PRE_SHARED_KEY => &mut self.pre_shared_key,
+            EXT_SUPPORTED_VERSIONS => &mut self.supported_versions,
+            EXT_ECH => &mut self.ech,
+            _ => return None,
+        })
+    }
 }
 
 impl<'a> ClientHello<'a> {
@@ -166,7 +227,24 @@ impl<'a> ClientHello<'a> {
         let cipher_bytes = usize::from(cursor.u16()?);
         let cipher_suites = U16List::new(cursor.take_up_to(cipher_bytes));
         let extensions = Self::extension_block(&mut cursor).unwrap_or_default();
-        Some(Self { legacy_version, random, session_id, cipher_suites, extensions, message_bytes: body.len().saturating_add(4) })
+        let (message_bytes, known) = (body.len().saturating_add(4), Known::new(extensions));
+        Some(Self { legacy_version, random, session_id, cipher_suites, extensions, message_bytes, known })
+    }
+
+    /// Content of the first extension of this type.
+    #[must_use]
+    pub fn extension(&self, kind: u16) -> Option<&'a [u8]> {
+        let mut known = self.known;
+        match known.place(kind) {
+            Some(found) => *found,
+            None => self.extensions.find(kind),
+        }
+    }
+
+    /// Number of extensions without GREASE.
+    #[must_use]
+    pub fn extension_count(&self) -> usize {
+        self.known.without_grease
     }
 
     fn extension_block(cursor: &mut Cursor<'a>) -> Option<Extensions<'a>> {
@@ -178,7 +256,7 @@ impl<'a> ClientHello<'a> {
     /// First host_name of the server_name extension, as sent.
     #[must_use]
     pub fn server_name(&self) -> Option<&'a [u8]> {
-        let mut names = Cursor::new(self.extensions.find(EXT_SERVER_NAME)?);
+        let mut names = Cursor::new(self.known.server_name?);
         let listed = usize::from(names.u16()?);
         let mut names = Cursor::new(names.take_up_to(listed));
         while let Some(kind) = names.u8() {
@@ -192,7 +270,7 @@ impl<'a> ClientHello<'a> {
 
     /// Protocols of the ALPN extension, in order, as sent (an empty one too).
     pub fn alpn(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let list = self.extensions.find(EXT_ALPN).and_then(|data| {
+        let list = self.known.alpn.and_then(|data| {
             let mut cursor = Cursor::new(data);
             let length = usize::from(cursor.u16()?);
             Some(cursor.take_up_to(length))
@@ -204,7 +282,7 @@ impl<'a> ClientHello<'a> {
     /// Versions of supported_versions, GREASE included; `None` without that extension.
     #[must_use]
     pub fn supported_versions(&self) -> Option<U16List<'a>> {
-        let mut cursor = Cursor::new(self.extensions.find(EXT_SUPPORTED_VERSIONS)?);
+        let mut cursor = Cursor::new(self.known.supported_versions?);
         let length = usize::from(cursor.u8()?);
         Some(U16List::new(cursor.take_up_to(length)))
     }
@@ -217,7 +295,7 @@ impl<'a> ClientHello<'a> {
             let length = usize::from(cursor.u16()?);
             Some(U16List::new(cursor.take_up_to(length)))
         };
-        self.extensions.find(kind).and_then(read).unwrap_or_default()
+        self.extension(kind).and_then(read).unwrap_or_default()
     }
 
     /// EC point formats; empty if absent.
@@ -228,7 +306,7 @@ impl<'a> ClientHello<'a> {
             let length = usize::from(cursor.u8()?);
             Some(cursor.take_up_to(length))
         };
-        self.extensions.find(EXT_POINT_FORMATS).and_then(read).unwrap_or_default()
+        self.known.point_formats.and_then(read).unwrap_or_default()
     }
 
     /// The version JA4 prints: the numerically highest non-GREASE value of supported_versions, else the hello's own.

@@ -2,12 +2,13 @@
 //! before the damage is kept.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ja4_capture::source::PacketSource;
 use ja4_capture::source::open::{FileSource, from_reader};
 use ja4_capture::{Limits, Sensor, SensorConfig};
 
-use crate::support::{Everything, Random, connection, corpus_captures, pcap};
+use crate::support::{Everything, Random, connection, corpus_captures, pcap, stopwatch};
 
 fn open(bytes: &[u8]) -> Option<FileSource> {
     from_reader(Box::new(std::io::Cursor::new(bytes.to_vec())), Path::new("damaged"), None).ok()
@@ -40,50 +41,126 @@ fn sense(bytes: &[u8]) -> Everything {
     sink
 }
 
-#[test]
-fn a_capture_cut_anywhere_keeps_the_packets_before_the_cut() {
-    let own = pcap(&connection([10, 0, 0, 1], 1, 0, "cut.example"));
-    let mut captures = vec![own];
-    captures.extend(corpus_captures().iter().map(|path| std::fs::read(path).expect("a capture")));
-    for bytes in captures {
-        let whole = packets(&bytes);
-        let step = if bytes.len() <= 2500 { 1 } else { bytes.len() / 12 + 1 };
-        for cut in (0..bytes.len()).step_by(step) {
-            let kept = packets(&bytes[..cut]);
-            assert!(whole.starts_with(&kept), "cut at {cut} of {}", bytes.len());
-            if cut + 1 == bytes.len() && !whole.is_empty() {
-                assert!(kept.len() + 1 >= whole.len());
-            }
-        }
+/// Whether everything is tried (`JA4_DAMAGE=full`, minutes; the figures stand in docs/ROBUSTNESS.md) or a bounded part of it.
+fn everything() -> bool {
+    std::env::var_os("JA4_DAMAGE").is_some_and(|value| value == "full")
+}
+
+fn own_capture() -> Vec<u8> {
+    pcap(&connection([10, 0, 0, 1], 1, 0, "cut.example"))
+}
+
+/// Our own capture, then those of the corpus.
+fn captures() -> impl Iterator<Item = Vec<u8>> {
+    let corpus = corpus_captures().into_iter().map(|path| std::fs::read(path).expect("a capture"));
+    std::iter::once(own_capture()).chain(corpus)
+}
+
+/// Where each packet of a classic capture ends; none for another format.
+fn ends(bytes: &[u8]) -> Option<Vec<usize>> {
+    let read = match bytes.first_chunk()? {
+        [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1] => u32::from_le_bytes,
+        [0xa1, 0xb2, 0xc3, 0xd4] | [0xa1, 0xb2, 0x3c, 0x4d] => u32::from_be_bytes,
+        _ => return None,
+    };
+    let (mut ends, mut at) = (Vec::new(), 24);
+    while let Some(captured) = bytes.get(at + 8..).and_then(|field| field.first_chunk()) {
+        at += 16 + read(*captured) as usize;
+        ends.push(at);
     }
+    ends.retain(|end| *end <= bytes.len());
+    Some(ends)
+}
+
+/// What the first packets of a capture show.
+fn sense_first(bytes: &[u8], packets: usize) -> Everything {
+    let mut sink = Everything::default();
+    let mut sensor = Sensor::new(SensorConfig { limits: Limits::default() });
+    let mut source = open(bytes).expect("a capture");
+    for _ in 0..packets {
+        assert!(source.advance());
+        sensor.packet(&source.packet(), &mut sink);
+    }
+    sensor.finish(&mut sink);
+    sink
 }
 
 #[test]
-fn false_lengths_in_the_file_format_do_no_harm() {
-    let mut captures = vec![pcap(&connection([10, 0, 0, 1], 1, 0, "cut.example"))];
-    captures
-        .extend(corpus_captures().iter().map(|path| std::fs::read(path).expect("a capture")).filter(|bytes| bytes.len() < 8000));
-    for bytes in captures {
-        for at in (0..bytes.len().min(2000)).step_by(4) {
-            let Some(field) = bytes.get(at..at + 4) else { break };
-            let value = u32::from_le_bytes(field.try_into().expect("four bytes"));
-            for wrong in [0, 1, value.wrapping_add(1), value.wrapping_sub(1), u32::MAX, value.swap_bytes()] {
-                let mut changed = bytes.clone();
-                changed[at..at + 4].copy_from_slice(&wrong.to_le_bytes());
-                packets(&changed);
+fn a_capture_cut_anywhere_keeps_the_packets_before_the_cut() {
+    let (every_byte_of, cuts_of_others) = if everything() { (20_000, 300) } else { (1500, 8) };
+    let (mut files, mut cuts, mut slowest) = (0, 0_u64, Duration::ZERO);
+    for bytes in captures() {
+        let (whole, ends) = (packets(&bytes), ends(&bytes));
+        let step = if bytes.len() <= every_byte_of { 1 } else { bytes.len() / cuts_of_others };
+        let mut before = (usize::MAX, Everything::default());
+        for cut in (0..=bytes.len()).step_by(step) {
+            let start = stopwatch();
+            let kept = packets(&bytes[..cut]);
+            assert!(whole.starts_with(&kept), "cut at {cut} of {}", bytes.len());
+            match &ends {
+                Some(ends) => assert_eq!(kept.len(), ends.iter().filter(|end| **end <= cut).count(), "cut at {cut}"),
+                None => assert!(before.0 == usize::MAX || kept.len() >= before.0, "cut at {cut}"),
+            }
+            let seen = sense(&bytes[..cut]);
+            if kept.len() != before.0 {
+                before = (kept.len(), if kept.is_empty() { Everything::default() } else { sense_first(&bytes, kept.len()) });
+            }
+            assert_eq!((&seen.records, &seen.events), (&before.1.records, &before.1.events), "cut at {cut} of {}", bytes.len());
+            (cuts, slowest) = (cuts + 1, slowest.max(start.elapsed()));
+        }
+        files += 1;
+    }
+    eprintln!("{files} captures, {cuts} cuts, the slowest {} ms", slowest.as_millis());
+}
+
+/// Every field that may be a length, wherever it is: one to four bytes, either byte order, set to 0, 1, one less, one more and
+/// the largest value. Which of them are lengths does not matter: all must be survived.
+#[test]
+fn false_lengths_anywhere_do_no_harm() {
+    let (every_byte_of, places) = if everything() { (3000, 400) } else { (0, 12) };
+    let (mut files, mut changes, mut slowest) = (0, 0_u64, Duration::ZERO);
+    for bytes in captures().filter(|bytes| everything() || bytes.len() < 8000) {
+        let (whole, ends) = (packets(&bytes), ends(&bytes).unwrap_or_default());
+        let step = if bytes.len() <= every_byte_of { 1 } else { bytes.len() / places + 1 };
+        // Another start for each capture, so that a bounded run meets different fields in each.
+        for at in (files % step..bytes.len()).step_by(step) {
+            let untouched = ends.iter().filter(|end| **end <= at).count();
+            for changed in with_false_lengths(&bytes, at) {
+                let start = stopwatch();
+                if at >= 24 {
+                    assert!(packets(&changed).starts_with(&whole[..untouched]), "changed at {at}");
+                }
+                sense(&changed);
+                (changes, slowest) = (changes + 1, slowest.max(start.elapsed()));
             }
         }
+        files += 1;
     }
+    eprintln!("{files} captures, {changes} changed fields, the slowest {} ms", slowest.as_millis());
+}
+
+fn with_false_lengths(bytes: &[u8], at: usize) -> impl Iterator<Item = Vec<u8>> {
+    let fields = [(1, true), (2, true), (3, true), (4, true), (2, false), (4, false)];
+    fields.into_iter().filter(move |(width, _)| at + width <= bytes.len()).flat_map(move |(width, big)| {
+        let field = &bytes[at..at + width];
+        let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        let value = if big { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) };
+        [0, 1, value.wrapping_sub(1), value.wrapping_add(1), u64::MAX].into_iter().map(move |wrong| {
+            let mut changed = bytes.to_vec();
+            let place = &mut changed[at..at + width];
+            place.copy_from_slice(&wrong.to_be_bytes()[8 - width..]);
+            if !big {
+                place.reverse();
+            }
+            changed
+        })
+    })
 }
 
 #[test]
 fn altered_packets_never_stop_the_sensor() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut captures = vec![pcap(&connection([10, 0, 0, 1], 1, 0, "cut.example"))];
-    captures.extend(
-        corpus_captures().iter().map(|path| std::fs::read(path).expect("a capture")).filter(|bytes| bytes.len() < 60_000),
-    );
-    for bytes in captures {
+    for bytes in captures().filter(|bytes| bytes.len() < 60_000) {
         for round in 0..12 {
             let mut changed = bytes.clone();
             for _ in 0..=(bytes.len() / 200) {

@@ -62,6 +62,12 @@ impl SensorSink for Everything {
     }
 }
 
+/// Begins to measure.
+#[allow(clippy::disallowed_methods)] // Figures for docs/ROBUSTNESS.md; no result depends on them.
+pub fn stopwatch() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// Numbers that look random and are the same in each run (xorshift).
 pub struct Random(pub u64);
 

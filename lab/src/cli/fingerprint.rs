@@ -1,14 +1,15 @@
 //! `fingerprint`: every connection of the captures, one object each, without a database.
 //!
-//! Promises: rows are written as connections end, not at the end of the run; damage is told on stderr with file and offset;
-//! an empty result comes with its reason.
+//! Promises: rows are written as connections end, not at the end of the run, and made text by the threads that found them; damage is
+//! told on stderr with file and offset; an empty result comes with its reason.
 //!
 //! Read next: `ja4_capture::fingerprint_files`.
 
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 
 use comfy_table::Cell;
-use ja4_capture::{ConnectionRecord, Options, fingerprint_files, jsonl};
+use ja4_capture::{ConnectionRecord, Options, fingerprint_files, fingerprint_lines, jsonl};
 
 use super::args::{FingerprintArgs, RowFormat};
 use super::console::{self, Console};
@@ -26,21 +27,24 @@ pub fn run(args: &FingerprintArgs, threads: usize, console: &Console) -> Result<
     if args.format == RowFormat::Csv {
         failed = jsonl::write_csv_header(&mut out);
     }
-    let summary = fingerprint_files(&args.captures, &options, &mut |record| {
+    let mut write = |line: &[u8]| {
         if failed.is_ok() {
-            failed = match args.format {
-                RowFormat::Jsonl => jsonl::write_json_line(&mut out, &record),
-                RowFormat::Csv => jsonl::write_csv_line(&mut out, &record),
-                RowFormat::Table => {
-                    if table.len() < TABLE_ROWS {
-                        table.push(cells(&record));
-                    }
-                    Ok(())
-                }
-            };
+            failed = out.write_all(line);
         }
-    })?;
+        if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let summary = match args.format {
+        RowFormat::Jsonl => fingerprint_lines(&args.captures, &options, jsonl::push_json_line, &mut write),
+        RowFormat::Csv => fingerprint_lines(&args.captures, &options, jsonl::push_csv_line, &mut write),
+        RowFormat::Table => fingerprint_files(&args.captures, &options, &mut |record| {
+            if table.len() < TABLE_ROWS {
+                table.push(cells(&record));
+            }
+        }),
+    };
+    // A run that was stopped because nothing could be written says why.
     failed.map_err(LabError::Output)?;
+    let summary = summary?;
     if args.format == RowFormat::Table {
         write_table(&mut out, table).map_err(LabError::Output)?;
     }
