@@ -174,6 +174,10 @@ pub struct ReplayArgs {
     /// Form of the summary.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub summary: SummaryFormat,
+    /// TLS key log (NSS format): without --http-log, the requests it opens are the input; with one, it measures how often the join is
+    /// right. Keys are never stored.
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
     /// Folder of reference tables (ASN, bot addresses, known fingerprints) instead of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub reference: Option<PathBuf>,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use ja4_replay::pipeline::{Progress, ReplayPlan, ReplaySummary, Skew, replay};
+use ja4_replay::pipeline::{JoinTruth, Progress, ReplayPlan, ReplaySummary, Skew, replay};
 use ja4_replay::store::{self, Contents, OpenOptions, RunRecord, Store};
 
 use super::args::{ReplayArgs, RowFormat, SummaryFormat, parse_duration};
@@ -87,6 +87,7 @@ fn plan(args: &ReplayArgs, threads: usize) -> Result<ReplayPlan, LabError> {
         keepalive_ns: args.keepalive,
         skew,
         reference: args.reference.clone(),
+        keylog: args.keylog.clone(),
         threads,
         ..ReplayPlan::default()
     })
@@ -150,6 +151,7 @@ pub fn text(summary: &ReplaySummary) -> Vec<String> {
         let skew_ms = file.skew_ns.unwrap_or_default() / 1_000_000;
         lines.push(format!("clock     {} runs {skew_ms} ms ahead of the capture; corrected", crate::render::visible(&file.name)));
     }
+    lines.extend(summary.join_truth.as_ref().map(measured));
     for policy in summary.policies.iter().filter(|policy| policy.evictions > 0) {
         lines.push(format!(
             "bound     {} hit {} times (limit {}): {}",
@@ -166,6 +168,22 @@ pub fn text(summary: &ReplaySummary) -> Vec<String> {
     }
     lines.push(format!("took      {:.1} s", summary.elapsed_secs));
     lines
+}
+
+/// The join as the key log shows it.
+fn measured(truth: &JoinTruth) -> String {
+    let percent = |share: Option<f64>| share.map_or("unknown".to_owned(), |share| format!("{:.2} %", share * 100.0));
+    format!(
+        "keys      {} requests opened, {} of them in the log: {} joined to their own connection, {} to another, {} to none \
+         (precision {}, recall {})",
+        truth.decrypted,
+        truth.logged,
+        truth.right,
+        truth.wrong,
+        truth.missed,
+        percent(truth.precision()),
+        percent(truth.recall())
+    )
 }
 
 /// Standard input as a file, because a replay has to be able to read its inputs again; removed when dropped.

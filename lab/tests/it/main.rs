@@ -10,6 +10,7 @@ mod bad_input;
 mod determinism;
 mod help;
 mod join_truth;
+mod keylog;
 mod kill;
 mod models;
 mod oracle;

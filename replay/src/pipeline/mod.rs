@@ -11,11 +11,13 @@ mod plan;
 mod rows;
 mod run;
 mod summary;
+mod truth;
 mod writer;
 
 pub use plan::{Input, ReplayPlan, Skew, run_id, settings};
 pub use run::replay;
 pub use summary::{FileSummary, PolicySummary, ReplaySummary};
+pub use truth::JoinTruth;
 
 /// What a driver shows while a replay runs, and the only place where one may wait.
 pub trait Progress: Sync {

@@ -42,7 +42,7 @@ pub struct ReplayPlan {
     pub skew: Skew,
     /// Reference tables instead of the built-in ones.
     pub reference: Option<PathBuf>,
-    /// TLS key log.
+    /// TLS key log (NSS format): without a log, what it opens is what was requested; with one, it measures the join.
     pub keylog: Option<PathBuf>,
     /// Threads for decoding; 0 means one per core. Results never depend on it.
     pub threads: usize,
@@ -114,16 +114,21 @@ impl Input {
 }
 
 /// Identity of a replay: its inputs and the settings that shape rows.
-#[must_use]
-pub fn run_id(plan: &ReplayPlan, captures: &[Input], logs: &[Input]) -> String {
+///
+/// # Errors
+/// The key log cannot be read.
+pub fn run_id(plan: &ReplayPlan, captures: &[Input], logs: &[Input]) -> Result<String, ReplayError> {
     let mut all = Sha256::new();
     all.update(settings(plan));
+    if let Some(keylog) = &plan.keylog {
+        all.update(format!("\nkeylog {}", Input::read(keylog)?.sha256));
+    }
     for (kind, inputs) in [("capture", captures), ("http_log", logs)] {
         for input in inputs {
             all.update(format!("\n{kind} {}", input.sha256));
         }
     }
-    hex(&all.finalize()).get(..16).unwrap_or_default().to_owned()
+    Ok(hex(&all.finalize()).get(..16).unwrap_or_default().to_owned())
 }
 
 /// The settings that shape rows, as JSON.

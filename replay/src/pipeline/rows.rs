@@ -14,6 +14,7 @@ use ja4_join::httplog::NamedHeaders;
 use ja4_join::row::{HttpLogRow, Text};
 use sha2::{Digest as _, Sha256};
 
+use super::truth::Claims;
 use crate::ReplayError;
 use crate::store::TlsOnlyRow;
 use crate::store::chunk::{CHUNK_ROWS, Chunk};
@@ -29,6 +30,7 @@ pub(super) struct Decided {
 pub(super) fn make(
     enricher: &mut Enricher,
     sources: &[NamedHeaders],
+    mut claims: Option<&mut Claims>,
     from: &Receiver<Decided>,
     out: &SyncSender<Chunk>,
 ) -> Result<(), ReplayError> {
@@ -39,7 +41,11 @@ pub(super) fn make(
         for joined in &decided.joined {
             let index = usize::try_from(joined.source.0).unwrap_or(usize::MAX);
             let named_headers = sources.get(index).map_or(&[][..], NamedHeaders::names);
-            rows.push(enricher.row(joined, &HttpSourceInfo { named_headers }));
+            let row = enricher.row(joined, &HttpSourceInfo { named_headers });
+            if let Some(claims) = &mut claims {
+                claims.row(&row);
+            }
+            rows.push(row);
             if rows.len() == CHUNK_ROWS {
                 // The store has the reason why it takes no more.
                 let Ok(()) = out.send(Chunk::of_requests(&rows).map_err(failed)?) else { return Ok(()) };

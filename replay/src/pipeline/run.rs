@@ -17,10 +17,11 @@ use ja4_join::correlate::{
 use ja4_join::enrich::Enricher;
 
 use super::http::{self, LogReport, SourcedRequest};
-use super::network;
+use super::network::{self, Requests};
 use super::plan::{self, Input, ReplayPlan, Skew};
 use super::rows::{self, Decided};
 use super::summary::{FileSummary, PolicySummary, ReplaySummary};
+use super::truth::{self, Claims, JoinTruth};
 use super::{Batch, Progress, QUEUE_BATCHES, writer};
 use crate::ReplayError;
 use crate::store::duckdb::sql;
@@ -40,7 +41,7 @@ pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress)
     let capture_paths = if plan.captures.is_empty() { Vec::new() } else { ja4_capture::source::open::expand(&plan.captures)? };
     let (captures, logs) = rayon::join(|| Input::read_all(&capture_paths), || Input::read_all(&plan.http_logs));
     let (captures, logs) = (captures?, logs?);
-    let run_id = plan::run_id(plan, &captures, &logs);
+    let run_id = plan::run_id(plan, &captures, &logs)?;
     let mut summary = ReplaySummary { run_id: run_id.clone(), ..ReplaySummary::default() };
     let earlier = store.inputs()?;
     let mine = |record: &&InputRecord| record.run_id == run_id;
@@ -68,6 +69,9 @@ pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress)
 /// Everything the stages leave behind.
 struct Outcome {
     network: CaptureSummary,
+    /// Requests that came from the capture itself.
+    shown: u64,
+    truth: Option<JoinTruth>,
     http: Vec<LogReport>,
     skews: Vec<Option<SkewEstimate>>,
     applied_ns: Vec<i64>,
@@ -89,6 +93,14 @@ impl Stages<'_> {
         let (net_read, http_read) = (AtomicU64::new(0), AtomicU64::new(0));
         let (net_out, net_in) = sync_channel(QUEUE_BATCHES);
         let (http_out, http_in) = sync_channel(QUEUE_BATCHES);
+        let from_capture = self.logs.is_empty();
+        let shown = match (from_capture, &self.plan.keylog) {
+            (true, _) => Requests::Input(http_out.clone()),
+            (false, Some(_)) => Requests::Truth,
+            (false, None) => Requests::Unread,
+        };
+        let log_out = (!from_capture).then_some(http_out);
+        let mut claims = matches!(shown, Requests::Truth).then(Claims::default);
         let (decided_out, decided_in) = sync_channel(QUEUE_BATCHES);
         let (chunks_out, chunks_in) = sync_channel(QUEUE_BATCHES);
         let paths: Vec<_> = self.captures.iter().map(|input| input.path.clone()).collect();
@@ -99,9 +111,9 @@ impl Stages<'_> {
             ..ja4_capture::Options::default()
         };
         thread::scope(|scope| {
-            let network = scope.spawn(|| network::read(&paths, &options, &net_read, &{ net_out }));
-            let http = scope.spawn(|| http::read(opened, lateness_ns, &http_read, &{ http_out }));
-            let rows = scope.spawn(|| rows::make(&mut enricher, &sources, &{ decided_in }, &{ chunks_out }));
+            let network = scope.spawn(|| network::read(&paths, &options, shown, &net_read, &{ net_out }));
+            let http = scope.spawn(|| log_out.map_or(Ok(Vec::new()), |out| http::read(opened, lateness_ns, &http_read, &out)));
+            let rows = scope.spawn(|| rows::make(&mut enricher, &sources, claims.as_mut(), &{ decided_in }, &{ chunks_out }));
             let writer = scope.spawn(|| writer::write(store, &{ chunks_in }));
             let total = self.captures.iter().chain(self.logs).map(|input| input.bytes).sum();
             let tick = || self.progress.bytes(net_read.load(Ordering::Relaxed) + http_read.load(Ordering::Relaxed), total);
@@ -111,7 +123,21 @@ impl Stages<'_> {
             ended(rows, "row maker")?;
             let (stats, policies, skews, applied_ns) = joined?;
             let (network, http) = (ended(network, "capture reader")?, ended(http, "log reader")?);
-            Ok(Outcome { network, http, skews, applied_ns, stats, policies, stored })
+            Ok((network, http, skews, applied_ns, stats, policies, stored))
+        })
+        .map(|(captured, http, skews, applied_ns, stats, policies, stored)| {
+            let truth = captured.truth.zip(claims).map(|(truth, claims)| truth::compare(&truth, claims));
+            Outcome {
+                network: captured.summary,
+                shown: captured.requests,
+                truth,
+                http,
+                skews,
+                applied_ns,
+                stats,
+                policies,
+                stored,
+            }
         })
     }
 
@@ -130,8 +156,11 @@ impl Stages<'_> {
         };
         let mut network = Stream::new(network);
         let mut http = Stream::new(http);
-        network.buffer(SKEW_EVENTS);
-        http.buffer(SKEW_EVENTS);
+        // A capture's own requests come with its own clock, and from the thread that brings the handshakes.
+        if !self.logs.is_empty() {
+            network.buffer(SKEW_EVENTS);
+            http.buffer(SKEW_EVENTS);
+        }
         let skews = self.skews(&network, &http);
         let applied_ns: Vec<i64> = skews.iter().map(|estimate| self.applied(*estimate)).collect();
         let mut correlator = Correlator::new(config.clone());
@@ -284,8 +313,26 @@ impl Outcome {
             }
         }
         self.tell_files(summary, captures, logs);
+        self.tell_shown(summary);
         summary.policies = self.network.policies.iter().map(capture_policy).chain(self.policies).collect();
         reasons(summary);
+    }
+
+    /// What the capture itself showed of the requests.
+    fn tell_shown(&self, summary: &mut ReplaySummary) {
+        if self.shown > 0 {
+            summary.notes.push(format!(
+                "no HTTP log was given: {} requests were read from the capture itself (sent in clear text, or opened by a key log); \
+                 answers and times of processing are unknown",
+                self.shown
+            ));
+        }
+        if self.truth.as_ref().is_some_and(|truth| truth.decrypted == 0) {
+            summary.notes.push(String::from(
+                "the key log opened no request: is it of these connections, and does the capture hold their handshakes?",
+            ));
+        }
+        summary.join_truth.clone_from(&self.truth);
     }
 
     fn tell_files(&self, summary: &mut ReplaySummary, captures: &[Input], logs: &[Input]) {
@@ -328,9 +375,11 @@ fn reasons(summary: &mut ReplaySummary) {
             "no handshake was found: the traffic is not TLS, QUIC or clear HTTP, or the capture began after the connections did",
         );
     }
-    if !logged {
-        note("no HTTP log was given, so there are no requests to join (see --http-log)");
-    } else if summary.http_requests == 0 {
+    if !logged && summary.http_requests == 0 {
+        note(
+            "no HTTP log was given, so there are no requests to join (see --http-log, or --keylog to read them from the capture)",
+        );
+    } else if logged && summary.http_requests == 0 {
         note("the HTTP logs hold no request that could be read");
     } else if captured && summary.tls_handshakes > 0 && summary.matched == 0 {
         note(

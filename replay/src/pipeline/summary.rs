@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+use super::truth::JoinTruth;
+
 /// Counters and digests of a replay; see `docs/CONTRACTS.md`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ReplaySummary {
@@ -49,6 +51,9 @@ pub struct ReplaySummary {
     pub elapsed_secs: f64,
     /// Rows added by this replay.
     pub rows_added: u64,
+    /// How often the join of the logs was right, as far as a key log shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join_truth: Option<JoinTruth>,
     /// Requests by how they were joined.
     pub match_kinds: std::collections::BTreeMap<String, u64>,
     /// What became of each file.
