@@ -60,7 +60,10 @@ pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress)
         None => Enricher::embedded()?,
     };
     record(store, &captures, &logs, &run_id, InputState::Started, &summary)?;
-    let outcome = Stages { plan, captures: &captures, logs: &logs, progress }.run(store, opened, enricher)?;
+    store.importing(true)?;
+    let outcome = Stages { plan, captures: &captures, logs: &logs, progress }.run(store, opened, enricher);
+    store.importing(false)?;
+    let outcome = outcome?;
     outcome.tell(&mut summary, &captures, &logs);
     record(store, &captures, &logs, &run_id, InputState::Complete, &summary)?;
     totals(store, summary)

@@ -8,15 +8,30 @@ use std::iter::Peekable;
 use std::sync::mpsc::Receiver;
 
 use crate::ReplayError;
-use crate::store::chunk::{CHUNKS_PER_TRANSACTION, Chunk};
+use crate::store::chunk::{CHUNKS_PER_TRANSACTION, Chunk, ChunkTable};
 use crate::store::{Appended, Store};
+
+/// Chunks of handshakes that one transaction takes while it has no request: few columns, and memory that does not grow with them.
+const LONE_HANDSHAKE_CHUNKS: usize = 2;
 
 /// Stores everything that comes until the sender is gone.
 pub(super) fn write(store: &mut dyn Store, from: &Receiver<Chunk>) -> Result<Appended, ReplayError> {
     let mut chunks: Peekable<_> = from.iter().peekable();
     let mut done = Appended::default();
     while chunks.peek().is_some() {
-        done += store.append_chunks(&mut chunks.by_ref().take(CHUNKS_PER_TRANSACTION))?;
+        let (mut requests, mut handshakes) = (0_usize, 0_usize);
+        let mut transaction = std::iter::from_fn(|| {
+            if requests == CHUNKS_PER_TRANSACTION || requests == 0 && handshakes == LONE_HANDSHAKE_CHUNKS {
+                return None;
+            }
+            let chunk = chunks.next()?;
+            match chunk.table {
+                ChunkTable::Requests => requests += 1,
+                ChunkTable::Handshakes => handshakes += 1,
+            }
+            Some(chunk)
+        });
+        done += store.append_chunks(&mut transaction)?;
     }
     Ok(done)
 }

@@ -120,6 +120,14 @@ pub trait Store: Send {
     /// The engine's refusal, or a full disk; then nothing of the call is kept.
     fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError>;
 
+    /// Says that rows begin (or have ended) to stream in, so that the engine may keep its memory small meanwhile.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn importing(&self, _begins: bool) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
     /// Adds requests that are not stored yet, all or none.
     ///
     /// # Errors

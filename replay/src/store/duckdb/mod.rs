@@ -45,6 +45,8 @@ pub struct DuckDb {
     /// Where a damaged predecessor was put, if there was one.
     set_aside: Option<PathBuf>,
     now_ns: i64,
+    /// The caller set the engine's memory.
+    bounded: bool,
     known: append::Known,
 }
 
@@ -71,7 +73,14 @@ impl DuckDb {
             set_aside = Some(put_aside(path)?);
         }
         let connection = connect(path, options)?;
-        Ok(Self { connection, path: path.to_path_buf(), set_aside, now_ns: options.now_ns, known: append::Known::default() })
+        Ok(Self {
+            connection,
+            path: path.to_path_buf(),
+            set_aside,
+            now_ns: options.now_ns,
+            bounded: !options.memory.is_empty(),
+            known: append::Known::default(),
+        })
     }
 
     /// Opens an existing database without changing it.
@@ -202,6 +211,15 @@ impl Store for DuckDb {
 
     fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
         append::append(self, chunks)
+    }
+
+    fn importing(&self, begins: bool) -> Result<(), ReplayError> {
+        // A limit that the caller chose stays.
+        match (self.bounded, begins) {
+            (true, _) => Ok(()),
+            (false, true) => self.run("bound the memory of", sql::IMPORT_MEMORY),
+            (false, false) => self.run("free the memory of", sql::FREE_MEMORY),
+        }
     }
 
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, ReplayError> {

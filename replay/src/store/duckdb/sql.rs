@@ -76,6 +76,10 @@ queries! {
     ALL_FEATURES = "all_features";
     /// Every score.
     ALL_SCORES = "all_scores";
+    /// Bounds the engine's memory while rows stream in.
+    IMPORT_MEMORY = "import_memory";
+    /// Lifts that bound.
+    FREE_MEMORY = "free_memory";
     /// Makes the engine read its catalogue.
     PROBE = "probe";
     /// Folds the log into the file.
