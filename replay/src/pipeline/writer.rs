@@ -21,7 +21,8 @@ pub(super) fn write(store: &mut dyn Store, from: &Receiver<Chunk>) -> Result<App
     while chunks.peek().is_some() {
         let (mut requests, mut handshakes) = (0_usize, 0_usize);
         let mut transaction = std::iter::from_fn(|| {
-            if requests == CHUNKS_PER_TRANSACTION || requests == 0 && handshakes == LONE_HANDSHAKE_CHUNKS {
+            let full = requests == CHUNKS_PER_TRANSACTION || handshakes == CHUNKS_PER_TRANSACTION;
+            if full || requests == 0 && handshakes == LONE_HANDSHAKE_CHUNKS {
                 return None;
             }
             let chunk = chunks.next()?;
