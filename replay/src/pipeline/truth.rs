@@ -6,7 +6,7 @@
 //! Read next: `network.rs` and `rows.rs` (who fill it), `docs/JOIN.md`.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;

@@ -5,7 +5,7 @@
 //!
 //! Read next: `../chunk.rs`, `sql/duckdb/queries/existing_keys.sql`.
 
-use duckdb::arrow::array::{Array as _, AsArray as _, RecordBatch};
+use duckdb::arrow::array::{AsArray as _, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::{Appender, params};
 use hashbrown::HashSet;
@@ -143,7 +143,6 @@ fn pairs(batch: &RecordBatch) -> Vec<Key> {
     let (Some(hi), Some(lo)) = (hi.as_primitive_opt::<Int64Type>(), lo.as_primitive_opt::<Int64Type>()) else {
         return Vec::new();
     };
-    debug_assert_eq!(hi.len(), lo.len());
     hi.values().iter().copied().zip(lo.values().iter().copied()).collect()
 }
 

@@ -104,6 +104,7 @@ impl DuckDb {
             path: path.to_path_buf(),
             set_aside: None,
             now_ns: options.now_ns,
+            bounded: !options.memory.is_empty(),
             known: append::Known::default(),
         };
         database.refuse_newer()?;
@@ -175,6 +176,7 @@ impl Store for DuckDb {
             path: self.path.clone(),
             set_aside: None,
             now_ns: self.now_ns,
+            bounded: self.bounded,
             known: append::Known::default(),
         }))
     }

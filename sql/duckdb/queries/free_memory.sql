@@ -1,0 +1,2 @@
+-- Questions may use what the machine has.
+RESET memory_limit;
