@@ -50,5 +50,9 @@ pub fn record(store: &dyn Store, entry: &Entry<'_>) -> Result<(), LabError> {
 /// Empty, longer than 64 characters, or with characters that act on a terminal.
 pub fn check_name(what: &str, name: &str) -> Result<(), LabError> {
     let sound = !name.trim().is_empty() && name.chars().count() <= 64 && crate::render::visible(name) == name;
-    if sound { Ok(()) } else { Err(LabError::Ask(format!("{what} {:?}: write 1 to 64 printable characters", crate::render::visible(name)))) }
+    if sound {
+        Ok(())
+    } else {
+        Err(LabError::Ask(format!("{what} {:?}: write 1 to 64 printable characters", crate::render::visible(name))))
+    }
 }

@@ -6,6 +6,7 @@
 //! Read next: [`catalogue`] (features), [`frame`] (their table), [`cycle`] (one detection run), [`cli`].
 
 pub mod anomaly;
+pub mod audit;
 pub mod catalogue;
 pub mod cli;
 pub mod cycle;
@@ -13,8 +14,11 @@ pub mod dataset;
 pub mod error;
 pub mod evaluate;
 pub mod explain;
+pub mod feedback;
 pub mod frame;
 pub mod labels;
+pub mod registry;
 pub mod render;
+pub mod rows;
 pub mod rules;
 pub mod sessions;

@@ -98,6 +98,12 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// As [`visible`], with line ends left as they are.
+#[must_use]
+pub fn visible_lines(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
 /// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width and tag characters.
 fn acts(c: char) -> bool {
     c.is_control()

@@ -7,6 +7,8 @@
 mod evaluate;
 mod rules;
 
+pub mod operation;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -61,6 +63,12 @@ pub enum Command {
     /// Rules of an Anubis policy: import, list, and what they would have done.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// The models kept: fit, list, show, diff, export, import, promote, rollback.
+    #[command(subcommand)]
+    Model(operation::ModelCommand),
+    /// What analysts decide: add, list, export, review.
+    #[command(subcommand)]
+    Feedback(operation::FeedbackCommand),
     /// Look after a database.
     #[command(subcommand)]
     Db(DbCommand),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use duckdb::arrow::array::RecordBatch;
 use ja4_replay::store::duckdb::sql as statements;
-use ja4_replay::store::{self, OpenOptions};
+use ja4_replay::store::{self, OpenOptions, Store};
 
 use super::args::{ExplainArgs, FeaturesArgs, QueryFormat, RowFormat, SessionsArgs, SqlArgs};
 use super::console::Console;
@@ -76,12 +76,23 @@ pub fn info(db: &Path, format: RowFormat, console: &Console) -> Result<(), LabEr
     Ok(())
 }
 
+/// Opens an existing database to change it, brought to this version's schema.
+pub fn open_to_change(db: &Path, threads: usize) -> Result<Box<dyn Store>, LabError> {
+    if !db.exists() && !db.to_string_lossy().contains("://") {
+        // Says that there is none, instead of making one.
+        sessions::open_confined(db)?;
+    }
+    let mut store = store::open(db, &OpenOptions { threads, now_ns: Console::now_ns(), ..OpenOptions::default() })?;
+    store.migrate()?;
+    Ok(store)
+}
+
 /// The sentence about a damaged database that was put aside.
 pub fn set_aside(db: &Path, old: &Path) -> String {
     format!("{} could not be opened; it was set aside as {} and a fresh one is being written", db.display(), old.display())
 }
 
-fn is_empty(batches: &[RecordBatch]) -> bool {
+pub fn is_empty(batches: &[RecordBatch]) -> bool {
     batches.iter().all(|batch| batch.num_rows() == 0)
 }
 

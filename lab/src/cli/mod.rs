@@ -9,7 +9,9 @@ mod ask;
 mod console;
 mod demo;
 mod evaluate;
+mod feedback;
 mod fingerprint;
+mod model;
 mod replay;
 mod rules;
 mod score;
@@ -54,6 +56,8 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Anomaly(args) => score::anomaly(&args, console),
         Command::Evaluate(args) => evaluate::run(&args, console),
         Command::Rules(command) => rules::run(&command, console),
+        Command::Model(command) => model::run(&command, threads, console),
+        Command::Feedback(command) => feedback::run(&command, threads, console),
         Command::Db(DbCommand::Migrate { db }) => ask::migrate(&db, console),
         Command::Db(DbCommand::Info { db, format }) => ask::info(&db, format, console),
         Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),

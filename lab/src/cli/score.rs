@@ -85,7 +85,7 @@ fn write_scores(scored: &Scored, output: &std::path::Path, console: &Console) ->
     }
 }
 
-fn parse_time(text: &str) -> Result<i64, LabError> {
+pub fn parse_time(text: &str) -> Result<i64, LabError> {
     let time: jiff::Timestamp =
         text.parse().map_err(|_| LabError::Ask(format!("{text:?} is no time; write it as 2026-11-20T14:00:00Z")))?;
     Ok(time.as_millisecond())

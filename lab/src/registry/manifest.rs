@@ -115,7 +115,10 @@ impl Manifest {
             serde_json::from_slice(bytes).map_err(|error| refuse(path, &format!("it is no manifest ({error})")))?;
         if manifest.layout != LAYOUT {
             let found = manifest.layout;
-            return Err(refuse(path, &format!("its layout is {found}, this program reads {LAYOUT}; use the program that wrote it")));
+            return Err(refuse(
+                path,
+                &format!("its layout is {found}, this program reads {LAYOUT}; use the program that wrote it"),
+            ));
         }
         Ok(manifest)
     }
@@ -144,7 +147,8 @@ fn entry(name: &str, bytes: &[u8]) -> Result<ModelEntry, LabError> {
 fn crate_versions() -> BTreeMap<String, String> {
     let lock: toml::Table = toml::from_str(LOCK).unwrap_or_default();
     let packages = lock.get("package").and_then(toml::Value::as_array).cloned().unwrap_or_default();
-    let field = |package: &toml::Value, name: &str| package.get(name).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    let field =
+        |package: &toml::Value, name: &str| package.get(name).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
     let named = packages.iter().map(|package| (field(package, "name"), field(package, "version")));
     named.filter(|(name, _)| CRATES.contains(&name.as_str())).collect()
 }

@@ -233,7 +233,9 @@ impl Registry {
     fn folder(&self, id: &str) -> Result<PathBuf, LabError> {
         if !is_id(id) {
             let shown = crate::render::visible(id);
-            return Err(LabError::Ask(format!("model {shown:?}: an id is 16 hexadecimal digits; `ja4-lab model list` names them")));
+            return Err(LabError::Ask(format!(
+                "model {shown:?}: an id is 16 hexadecimal digits; `ja4-lab model list` names them"
+            )));
         }
         Ok(self.root.join("versions").join(id))
     }

@@ -1,0 +1,205 @@
+//! Commands of the lab in operation, as typed: `model`, `feedback`, `campaigns`, `fleets`, `detections`, `drift`.
+//!
+//! Promises: as `../args.rs`. Read next: `../model.rs`, `../feedback.rs` and the other files of the same names.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::RowFormat;
+use crate::feedback::Verdict;
+
+/// Where models are kept.
+#[derive(Debug, Args)]
+pub struct RegistryArgs {
+    /// Folder of kept models.
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub models: PathBuf,
+}
+
+/// `model …`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Fit models on what is stored and keep them as a version.
+    Fit {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// What people call the version.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        name: String,
+        /// Only sessions that begin at or after this time (RFC 3339).
+        #[arg(long, value_name = "T")]
+        from: Option<String>,
+        /// Only sessions that begin before this time (RFC 3339).
+        #[arg(long, value_name = "T")]
+        to: Option<String>,
+        /// A setting of scoring; may be given several times.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// The versions kept.
+    List {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+    /// Everything known of a version.
+    Show {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// Version; the one in use if none is named.
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Which sessions change rank between two versions, and which feature does it.
+    Diff {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// First version.
+        #[arg(value_name = "A")]
+        a: String,
+        /// Second version.
+        #[arg(value_name = "B")]
+        b: String,
+        /// Database whose sessions are ranked.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// How many sessions.
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        top: usize,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+    /// Write a version into one file.
+    Export {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// Version.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// File to write.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Keep the version in a file that `export` wrote, or the models in a folder that `score --save-model` wrote.
+    Import {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// File or folder.
+        #[arg(value_name = "PATH")]
+        from: PathBuf,
+    },
+    /// Take a version into use.
+    Promote {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+        /// Version.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Take the version before the current one into use again.
+    Rollback {
+        /// Where models are kept.
+        #[command(flatten)]
+        registry: RegistryArgs,
+    },
+}
+
+/// What an analyst decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerdictName {
+    /// A program that is not welcome.
+    Bot,
+    /// A person.
+    Human,
+    /// A program that is welcome.
+    GoodBot,
+    /// Looked at and not decided.
+    Unsure,
+    /// An earlier decision no longer holds.
+    Withdrawn,
+}
+
+impl From<VerdictName> for Verdict {
+    fn from(name: VerdictName) -> Self {
+        match name {
+            VerdictName::Bot => Self::Bot,
+            VerdictName::Human => Self::Human,
+            VerdictName::GoodBot => Self::GoodBot,
+            VerdictName::Unsure => Self::Unsure,
+            VerdictName::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
+/// `feedback …`
+#[derive(Debug, Subcommand)]
+pub enum FeedbackCommand {
+    /// Store a decision about a session or an address.
+    Add(FeedbackAddArgs),
+    /// Every decision, newest first.
+    List {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+    /// Ground truth: every session that a standing decision covers, as CSV.
+    Export {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// File to write; - for stdout.
+        #[arg(short, long, value_name = "FILE", default_value = "-")]
+        output: PathBuf,
+    },
+    /// Sessions where model and analyst differ, most surely wrong first.
+    Review {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+}
+
+/// `feedback add`
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct FeedbackAddArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Session id, as `sessions` prints it.
+    #[arg(long, value_name = "ID", required_unless_present = "ip", conflicts_with = "ip")]
+    pub session: Option<String>,
+    /// Client address: every session of it.
+    #[arg(long, value_name = "IP")]
+    pub ip: Option<IpAddr>,
+    /// What it is.
+    #[arg(long, value_enum)]
+    pub verdict: VerdictName,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: String,
+    /// Who says so.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "analyst")]
+    pub analyst: String,
+}
