@@ -7,6 +7,7 @@
 
 pub mod digest;
 mod error;
+pub mod metrics;
 pub mod pipeline;
 pub mod store;
 
