@@ -142,11 +142,8 @@ impl Registry {
     fn series(&self, kind: Kind, name: &str, help: &str, labels: &[(&str, &str)]) -> Arc<AtomicU64> {
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Families { by_name, series, refused } = &mut *families;
-        let family = by_name.entry(metric_name(name)).or_insert_with(|| Family {
-            help: help.to_owned(),
-            kind,
-            series: BTreeMap::new(),
-        });
+        let family =
+            by_name.entry(metric_name(name)).or_insert_with(|| Family { help: help.to_owned(), kind, series: BTreeMap::new() });
         let labels = label_text(labels);
         if let Some(cell) = family.series.get(&labels).filter(|_| family.kind == kind) {
             return Arc::clone(cell);
