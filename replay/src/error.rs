@@ -87,6 +87,9 @@ pub enum ReplayError {
     /// Rows could not be put into columns.
     #[error("put rows into columns: {0}; run again with -vv and report it")]
     Columns(String),
+    /// Segments on disk could not be written or read.
+    #[error(transparent)]
+    Spool(#[from] crate::spool::SpoolError),
     /// A worker of the pipeline ended without a result.
     #[error("{0}: a worker stopped unexpectedly; run again with -vv and report it")]
     Worker(&'static str),

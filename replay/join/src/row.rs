@@ -42,6 +42,16 @@ pub trait ColumnVisitor {
     fn text(&mut self, value: &Text);
 }
 
+/// Gives the values of a row in column order; `None` when there is no more or another kind stands there.
+pub trait ColumnSource {
+    /// An integer column.
+    fn int(&mut self) -> Option<i64>;
+    /// A float column.
+    fn float(&mut self) -> Option<f64>;
+    /// A text column.
+    fn text(&mut self) -> Option<Text>;
+}
+
 macro_rules! kind_type {
     (Int) => {
         i64
@@ -62,6 +72,17 @@ macro_rules! visit_one {
     };
     (Text, $v:ident, $x:expr) => {
         $v.text(&$x)
+    };
+}
+macro_rules! take_one {
+    (Int, $s:ident) => {
+        $s.int()?
+    };
+    (Float, $s:ident) => {
+        $s.float()?
+    };
+    (Text, $s:ident) => {
+        $s.text()?
     };
 }
 macro_rules! unknown {
@@ -95,6 +116,11 @@ macro_rules! columns {
             #[must_use]
             pub fn unknown() -> Self {
                 Self { $($name: unknown!($kind),)* }
+            }
+
+            /// A row made of the values of `source`, the reverse of [`HttpLogRow::visit`].
+            pub fn take(source: &mut impl ColumnSource) -> Option<Self> {
+                Some(Self { $($name: take_one!($kind, source),)* })
             }
 
             /// Shows every value to `visitor`, in column order.

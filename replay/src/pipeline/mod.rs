@@ -15,6 +15,7 @@ mod truth;
 mod writer;
 
 pub use plan::{Input, ReplayPlan, Skew, run_id, settings};
+pub(crate) use rows::tls_only;
 pub use run::replay;
 pub use summary::{FileSummary, PolicySummary, ReplaySummary};
 pub use truth::JoinTruth;

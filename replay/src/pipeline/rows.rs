@@ -68,7 +68,8 @@ pub(super) fn make(
     Ok(())
 }
 
-fn tls_only(event: &NetworkEvent) -> TlsOnlyRow {
+/// The row of a handshake that carried no request.
+pub(crate) fn tls_only(event: &NetworkEvent) -> TlsOnlyRow {
     let text = |value: &Option<String>| Text::from(value.as_deref().unwrap_or_default());
     let protocol = match event.protocol {
         ja4_event::Protocol::Tls => "tls",

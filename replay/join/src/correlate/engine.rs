@@ -158,9 +158,14 @@ impl Correlator {
         self.stats.tls_only += (self.tls_only.len() - given_out) as u64;
     }
 
+    /// Decides everything that waits with what is known, although more may follow: the program ends, its traffic does not.
+    pub fn decide_waiting(&mut self) {
+        while self.decide_run(i64::MAX) {}
+    }
+
     /// Says that nothing follows: everything that waits is decided, every handshake without request is given out.
     pub fn finish(&mut self) {
-        while self.decide_run(i64::MAX) {}
+        self.decide_waiting();
         self.advance(i64::MAX);
     }
 

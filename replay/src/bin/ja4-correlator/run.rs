@@ -1,0 +1,187 @@
+//! The order of things: bind, give privileges up, start, tell systemd, watch signals, end.
+//!
+//! Promises: no event is read before the privileges are gone; SIGTERM and SIGINT end it with everything that waits decided and in the
+//! outbox; SIGHUP reads settings and tables again, and what needs a restart is named; the clocks of the program are read here alone.
+//!
+//! Read next: `ja4_replay::live::daemon`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ja4_capture::privilege::{Sandbox, Target, drop_privileges};
+use ja4_replay::live::daemon::{self, Driver};
+use ja4_replay::live::sinks::{FileSink, Sink, StdoutSink, StoreSink};
+use ja4_replay::live::status::Status;
+use ja4_replay::live::{Level, http, socket};
+use ja4_replay::metrics::Registry;
+use ja4_replay::store::OpenOptions;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::args::Given;
+use crate::config::{self, Config};
+use crate::log::Log;
+
+/// Fewer datagrams than this in the kernel's queue are lost in a burst.
+const SMALL_KERNEL_QUEUE: u32 = 128;
+/// How often signals and the watchdog are looked after.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Runs until asked to stop. The error is one sentence.
+pub fn run(given: &Given, config: &Config) -> Result<(), String> {
+    let log = Log::new(config.log_level);
+    let flag = |signals: &[i32]| -> Result<Arc<AtomicBool>, String> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in signals {
+            signal_hook::flag::register(*signal, Arc::clone(&flag)).map_err(|error| format!("listen for signals: {error}"))?;
+        }
+        Ok(flag)
+    };
+    let (stop, hangup) = (flag(&[SIGTERM, SIGINT])?, flag(&[SIGHUP])?);
+    let listener = config.address()?.map(http::listen).transpose()?;
+    let target = target(config);
+    let owner = owner(&target)?;
+    prepare(config, owner)?;
+    let daemon = daemon::open(config.live()?, listener, owner.map(|(uid, _)| uid))?;
+    let report = drop_privileges(&target).map_err(|error| error.to_string())?;
+    let text = format!("running as {} (uid {}, gid {})", report.user, report.uid, report.gid);
+    log.line(Level::Info, "start", &text);
+    if let Some(length) = socket::kernel_queue().filter(|length| *length < SMALL_KERNEL_QUEUE) {
+        let text = format!(
+            "the kernel queues only {length} datagrams for a socket; `sysctl -w net.unix.max_dgram_qlen=512` before starting"
+        );
+        log.line(Level::Warn, "socket", &text);
+    }
+    let driver = Driver {
+        ticker: ticker(),
+        tell: log.tell(),
+        status: Status::new(Registry::new()),
+        stop: Arc::clone(&stop),
+        reload: Arc::default(),
+    };
+    let ended = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| watch(given, config, &log, &driver, &hangup, &ended));
+        let outcome = daemon.run(sinks(config), &driver, None);
+        ended.store(true, Ordering::Relaxed);
+        outcome
+    });
+    let ended = outcome.map_err(|error| error.to_string())?;
+    if ended.left_rows > 0 {
+        let text =
+            format!("{} rows were not taken by every sink; they are kept in the outbox for the next start", ended.left_rows);
+        log.line(Level::Warn, "stop", &text);
+    }
+    log.line(Level::Info, "stop", "ended");
+    Ok(())
+}
+
+fn sinks(config: &Config) -> Vec<Box<dyn Sink>> {
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    if !config.store.is_empty() {
+        let options = OpenOptions { now_ns: now_ns(), ..OpenOptions::default() };
+        let gather_ns = config.store_every_ms.saturating_mul(1_000_000);
+        sinks.push(Box::new(StoreSink::new(config.store.as_ref(), options, gather_ns)));
+    }
+    if let Some(file) = config.file() {
+        sinks.push(Box::new(FileSink::new(file, &config.spool.join("outbox"))));
+    }
+    if config.stdout {
+        sinks.push(Box::new(StdoutSink::new(Box::new(std::io::stdout()))));
+    }
+    sinks
+}
+
+/// Looks after signals and systemd until the daemon has ended.
+fn watch(given: &Given, config: &Config, log: &Log, driver: &Driver, hangup: &AtomicBool, ended: &AtomicBool) {
+    let notify = |state: &[NotifyState<'_>]| {
+        // Without systemd there is nobody to tell.
+        let _ = sd_notify::notify(state);
+    };
+    let (mut ready, mut stopping, mut beats) = (false, false, 0);
+    let mut effective = config.clone();
+    while !ended.load(Ordering::Relaxed) {
+        std::thread::sleep(LOOK);
+        if driver.status.is_ready() && !std::mem::replace(&mut ready, true) {
+            log.line(Level::Info, "start", "ready");
+            notify(&[NotifyState::Ready]);
+        }
+        // The watchdog hears of the join thread, not of this one.
+        if driver.status.beats() != beats {
+            beats = driver.status.beats();
+            notify(&[NotifyState::Watchdog]);
+        }
+        if hangup.swap(false, Ordering::Relaxed) {
+            reload(given, &mut effective, log, driver);
+        }
+        if driver.stop.load(Ordering::Relaxed) && !std::mem::replace(&mut stopping, true) {
+            log.line(Level::Info, "stop", "deciding what waits");
+            notify(&[NotifyState::Stopping]);
+        }
+    }
+}
+
+fn reload(given: &Given, effective: &mut Config, log: &Log, driver: &Driver) {
+    match config::load(given) {
+        Err(why) => log.line(Level::Error, "reload", &format!("{why}; the settings stay as they were")),
+        Ok(fresh) => {
+            log.set(fresh.log_level);
+            let waits = effective.needs_restart(&fresh);
+            if !waits.is_empty() {
+                log.line(Level::Warn, "reload", &format!("changed, but needs a restart: {}", waits.join(", ")));
+            }
+            effective.log_level = fresh.log_level;
+            driver.reload.store(true, Ordering::Relaxed);
+            log.line(Level::Info, "reload", "settings and reference tables are read again, files opened anew");
+        }
+    }
+}
+
+fn target(config: &Config) -> Target {
+    let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+    // DuckDB needs its files and its checking child: Landlock and seccomp are for the sentinel, which sees packets.
+    Target { user: named(&config.user), group: named(&config.group), sandbox: Sandbox::Off }
+}
+
+/// Whom this process becomes, if it is root now.
+fn owner(target: &Target) -> Result<Option<(u32, u32)>, String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(None);
+    }
+    let names: Vec<&str> = match &target.user {
+        Some(name) => vec![name],
+        None => ja4_capture::privilege::DEFAULT_USERS.to_vec(),
+    };
+    for name in names {
+        if let Some(user) = nix::unistd::User::from_name(name).map_err(|error| format!("look up user {name}: {error}"))? {
+            return Ok(Some((user.uid.as_raw(), user.gid.as_raw())));
+        }
+    }
+    // The reason is told when privileges are given up.
+    Ok(None)
+}
+
+/// Makes the spool's folder and gives it to who will use it.
+fn prepare(config: &Config, owner: Option<(u32, u32)>) -> Result<(), String> {
+    let spool = config.spool();
+    let io = |error: std::io::Error| format!("make spool folder {}: {error}", spool.display());
+    let was_there = spool.is_dir();
+    std::fs::create_dir_all(spool).map_err(io)?;
+    if let Some((uid, gid)) = owner.filter(|_| !was_there) {
+        std::os::unix::fs::chown(spool, Some(uid), Some(gid)).map_err(io)?;
+    }
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "the outermost program: a silent stream's time passes as on this clock")]
+fn ticker() -> ja4_replay::live::clock::Ticker {
+    let begin = Instant::now();
+    Arc::new(move || i64::try_from(begin.elapsed().as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the outermost program: when a migration was applied")]
+fn now_ns() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
+}

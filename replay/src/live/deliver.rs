@@ -1,0 +1,248 @@
+//! Rows to sinks: into the outbox first, durable with the place of the journal they stand for; from there to each sink at its own pace.
+//!
+//! Promises: rows and their place in the journal are one group of the outbox, so that a crash keeps both or neither; a sink that fails
+//! is tried again with growing pauses and holds up no other; when the outbox is full of rows that a sink did not take, the join waits,
+//! and with it the sockets: nothing is dropped here.
+//!
+//! Read next: `sinks.rs`, `../spool/mod.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use ja4_join::row::HttpLogRow;
+
+use super::clock::Ticker;
+use super::join::Decided;
+use super::queue::{Receiver, Taken};
+use super::sinks::{Refusal, Sink};
+use super::status::{SinkFigures, Status};
+use super::{Level, Tell};
+use crate::spool::{Batch, Record, Recovery, Spool, SpoolError, rows};
+use crate::store::TlsOnlyRow;
+
+/// Kinds of records in the outbox.
+mod kind {
+    pub const ROWS: u8 = 1;
+    pub const TLS_ONLY: u8 = 2;
+    /// Place of the journal up to which everything stands before this.
+    pub const MARK: u8 = 3;
+}
+
+/// Rows in one record: the unit of reading.
+const ROWS_PER_RECORD: usize = 512;
+/// How long a wait for rows lasts before the sinks are looked at.
+const PATIENCE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE_NS: i64 = 500_000_000;
+const LONGEST_PAUSE_NS: i64 = 30_000_000_000;
+
+/// Place of the journal that an outbox has everything of.
+#[must_use]
+pub fn delivered(recovery: &Recovery) -> u64 {
+    let mark = recovery.last.get(&kind::MARK);
+    mark.and_then(|mark| mark.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// A sink and how it is doing.
+struct Served {
+    sink: Box<dyn Sink>,
+    figures: SinkFigures,
+    pause_ns: i64,
+    /// Not before this, of the ticker.
+    next_ns: i64,
+    gone: bool,
+}
+
+/// The thread that owns the outbox.
+pub struct Deliverer {
+    outbox: Spool,
+    sinks: Vec<Served>,
+    ticker: Ticker,
+    tell: Tell,
+    status: Status,
+    /// Place of the journal that need not be joined again.
+    done: Arc<AtomicU64>,
+    reopen: Arc<AtomicBool>,
+}
+
+/// How the sinks ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delivered {
+    /// Rows that some sink has not taken; they stay in the outbox for the next start.
+    pub left_rows: u64,
+}
+
+impl Deliverer {
+    /// Takes over an outbox that was opened with the sinks' names as consumers.
+    #[must_use]
+    pub fn new(
+        outbox: Spool,
+        sinks: Vec<Box<dyn Sink>>,
+        status: Status,
+        ticker: Ticker,
+        tell: Tell,
+        done: Arc<AtomicU64>,
+        reopen: Arc<AtomicBool>,
+    ) -> Self {
+        let served = |sink: Box<dyn Sink>| {
+            let figures = SinkFigures::new(&status.registry, sink.name());
+            Served { sink, figures, pause_ns: 0, next_ns: i64::MIN, gone: false }
+        };
+        Self { outbox, sinks: sinks.into_iter().map(served).collect(), ticker, tell, status, done, reopen }
+    }
+
+    /// Serves until the queue ends, then delivers what is left as far as the sinks take it.
+    ///
+    /// # Errors
+    /// The outbox cannot be written and waiting does not help.
+    pub fn run(mut self, from: &Receiver<Decided>) -> Result<Delivered, SpoolError> {
+        self.rebuild()?;
+        loop {
+            match from.take(PATIENCE) {
+                Taken::Item(decided) => self.keep(&decided)?,
+                Taken::Nothing => {}
+                Taken::Ended => break,
+            }
+            if self.reopen.swap(false, Ordering::Relaxed) {
+                self.sinks.iter_mut().for_each(|served| served.sink.reopen());
+            }
+            self.serve(false)?;
+        }
+        self.serve(true)?;
+        let mut left_rows = 0_u64;
+        for served in &mut self.sinks {
+            served.sink.finish();
+            left_rows = left_rows.max(served.figures.received.get().saturating_sub(served.figures.sent.get()));
+        }
+        Ok(Delivered { left_rows })
+    }
+
+    /// A store that was lost gets everything that is still there.
+    fn rebuild(&mut self) -> Result<(), SpoolError> {
+        for served in &mut self.sinks {
+            let name = served.sink.name();
+            if self.outbox.committed(name) == 0 {
+                continue;
+            }
+            if let Some(why) = served.sink.wants_everything_again() {
+                let first = self.outbox.rewind(name)?;
+                let reach = if first == 1 { "all of it is there" } else { "older rows are not there any more" };
+                (self.tell)(Level::Warn, "rebuild", &format!("{why}; it is filled again from the segments ({reach})"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes rows durable. While the outbox cannot take them, the sinks go on and everything before waits.
+    fn keep(&mut self, decided: &Decided) -> Result<(), SpoolError> {
+        let mark = decided.journal_seq.to_le_bytes();
+        let blocks: Vec<(u8, Vec<u8>)> = decided
+            .rows
+            .chunks(ROWS_PER_RECORD)
+            .map(|chunk| (kind::ROWS, rows::encode(chunk)))
+            .chain(decided.tls_only.chunks(ROWS_PER_RECORD).map(|chunk| (kind::TLS_ONLY, rows::encode_tls_only(chunk))))
+            .collect();
+        let mut records: Vec<Record<'_>> = blocks.iter().map(|(kind, payload)| Record { kind: *kind, payload }).collect();
+        records.push(Record { kind: kind::MARK, payload: &mark });
+        let mut told = false;
+        // Nothing is appended twice: what was appended and could not be made durable is made so by the next attempt.
+        let mut appended = false;
+        loop {
+            let outcome = match appended {
+                false => self.outbox.append(&records).map(|_| appended = true).and_then(|()| self.outbox.sync()),
+                true => self.outbox.sync(),
+            };
+            match outcome {
+                Ok(_) => break,
+                Err(error) if error.may_pass() || appended => {
+                    if !std::mem::replace(&mut told, true) {
+                        (self.tell)(Level::Error, "outbox", &format!("{error}; the join waits"));
+                    }
+                    self.serve(false)?;
+                    std::thread::sleep(PATIENCE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let rows = u64::try_from(decided.rows.len()).unwrap_or(u64::MAX);
+        for served in &self.sinks {
+            served.figures.received.add(rows);
+        }
+        self.done.store(decided.journal_seq, Ordering::Release);
+        self.status.outbox_bytes(self.outbox.stats().bytes);
+        Ok(())
+    }
+
+    /// Gives each sink that may be tried what waits for it.
+    fn serve(&mut self, last: bool) -> Result<(), SpoolError> {
+        for place in 0..self.sinks.len() {
+            loop {
+                let now_ns = (self.ticker)();
+                let Some(served) = self.sinks.get_mut(place).filter(|served| !served.gone && (last || now_ns >= served.next_ns))
+                else {
+                    break;
+                };
+                let Some(batch) = self.outbox.next_batch(served.sink.name())? else { break };
+                let (rows, tls_only) = open(&batch, &self.tell);
+                let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                match served.sink.deliver(&rows, &tls_only, batch.last_seq) {
+                    Ok(()) => {
+                        self.outbox.commit(served.sink.name(), &batch)?;
+                        served.figures.sent.add(count);
+                        if served.pause_ns > 0 {
+                            (self.tell)(Level::Info, "sink", &format!("{}: delivering again", served.sink.name()));
+                        }
+                        served.pause_ns = 0;
+                        served.figures.failing.set(0.0);
+                        served.next_ns = now_ns.saturating_add(served.sink.gather_ns());
+                    }
+                    Err(Refusal::Later(why)) => {
+                        if served.pause_ns == 0 {
+                            (self.tell)(Level::Error, "sink", &format!("{}: {why}; tried again", served.sink.name()));
+                        }
+                        served.pause_ns = served.pause_ns.saturating_mul(2).clamp(FIRST_PAUSE_NS, LONGEST_PAUSE_NS);
+                        served.next_ns = now_ns.saturating_add(served.pause_ns);
+                        served.figures.failures.inc();
+                        served.figures.failing.set(1.0);
+                        break;
+                    }
+                    Err(Refusal::Gone) => {
+                        (self.tell)(
+                            Level::Info,
+                            "sink",
+                            &format!("{}: its reader is gone; nothing more is written there", served.sink.name()),
+                        );
+                        served.gone = true;
+                    }
+                }
+            }
+            // Nobody reads any more: what comes is passed over, so that the outbox does not fill up.
+            if let Some(served) = self.sinks.get_mut(place).filter(|served| served.gone) {
+                let name = served.sink.name();
+                served.figures.dropped.raise_to(served.figures.received.get().saturating_sub(served.figures.sent.get()));
+                let acknowledged = self.outbox.stats().acknowledged;
+                if self.outbox.committed(name) < acknowledged {
+                    self.outbox.commit_to(name, acknowledged)?;
+                }
+            }
+        }
+        self.status.outbox_bytes(self.outbox.stats().bytes);
+        Ok(())
+    }
+}
+
+/// The rows of a batch.
+fn open(batch: &Batch, tell: &Tell) -> (Vec<HttpLogRow>, Vec<TlsOnlyRow>) {
+    let (mut all, mut tls_only) = (Vec::new(), Vec::new());
+    for record in &batch.records {
+        let outcome = match record.kind {
+            kind::ROWS => rows::decode(&record.payload).map(|mut rows| all.append(&mut rows)),
+            kind::TLS_ONLY => rows::decode_tls_only(&record.payload).map(|mut rows| tls_only.append(&mut rows)),
+            _ => Ok(()),
+        };
+        if let Err(error) = outcome {
+            tell(Level::Error, "outbox", &format!("record {}: {error}; its rows are passed over", record.seq));
+        }
+    }
+    (all, tls_only)
+}
