@@ -125,6 +125,20 @@ pub struct Ended {
     pub left_rows: u64,
 }
 
+/// A sensor inside this process: sends what it sees until [`Driver::stop`] is set.
+pub type SensorThread = Box<dyn FnOnce(Sender<Input>) + Send>;
+
+/// What rows and figures go to, and what else brings events.
+#[derive(Default)]
+pub struct Parts {
+    /// Where rows end.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// A sensor in this process.
+    pub sensor: Option<SensorThread>,
+    /// HTTP routes beside `/health`, `/ready` and `/metrics`.
+    pub routes: axum::Router,
+}
+
 /// What a driver gives: clock, log, figures, the wish to stop, other tables.
 #[derive(Clone)]
 pub struct Driver {
@@ -155,16 +169,12 @@ pub fn open(config: LiveConfig, listener: Option<TcpListener>, owner: Option<u32
 }
 
 impl Daemon {
-    /// Runs until asked to stop. `sensor`, if given, runs on a thread of its own, sends what it sees, and ends when `stop` is set.
+    /// Runs until asked to stop.
     ///
     /// # Errors
     /// A spool or reference table that cannot be opened, a log in an unknown format, a socket that fails.
-    pub fn run(
-        self,
-        sinks: Vec<Box<dyn Sink>>,
-        driver: &Driver,
-        sensor: Option<Box<dyn FnOnce(Sender<Input>) + Send>>,
-    ) -> Result<Ended, ReplayError> {
+    pub fn run(self, parts: Parts, driver: &Driver) -> Result<Ended, ReplayError> {
+        let Parts { sinks, sensor, routes } = parts;
         let names: Vec<&str> = sinks.iter().map(|sink| sink.name()).collect();
         let (outbox, found) = Spool::open(&self.config.spool.join("outbox"), &self.config.outbox, &names)?;
         tell_recovery(driver, "outbox", &found);
@@ -191,7 +201,7 @@ impl Daemon {
             if let Some(listener) = self.listener {
                 let (status, ended, tell) = (driver.status.clone(), &ended_http, Arc::clone(&driver.tell));
                 scope.spawn(move || {
-                    if let Err(why) = http::serve(listener, status, ended) {
+                    if let Err(why) = http::serve(listener, status, routes, ended) {
                         tell(Level::Error, "http", &why);
                     }
                 });
@@ -413,9 +423,9 @@ impl<'a> Joining<'a> {
     fn join(&mut self, input: &Input, now_ns: i64) {
         match input {
             Input::Datagrams(datagrams) if datagrams.stream == Stream::Http => {
-                datagrams.iter().for_each(|record| drop(self.joiner.http(record, now_ns)));
+                datagrams.iter().for_each(|record| self.joiner.http(record, now_ns));
             }
-            Input::Datagrams(datagrams) => datagrams.iter().for_each(|record| drop(self.joiner.network(record, now_ns))),
+            Input::Datagrams(datagrams) => datagrams.iter().for_each(|record| self.joiner.network(record, now_ns)),
             Input::Lines { events, mark } => {
                 for event in events {
                     self.joiner.line(mark.log, event.clone(), now_ns);

@@ -45,11 +45,11 @@ struct Shared {
     hangs: Arc<AtomicBool>,
 }
 
-/// Serves until `stop`.
+/// Serves until `stop`; `more` are routes of the driver's own.
 ///
 /// # Errors
 /// One sentence from the runtime or the socket.
-pub fn serve(listener: TcpListener, status: Status, stop: &AtomicBool) -> Result<(), String> {
+pub fn serve(listener: TcpListener, status: Status, more: Router, stop: &AtomicBool) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("start the HTTP thread: {error}"))?;
     let shared = Shared { status: status.clone(), hangs: Arc::default() };
@@ -57,7 +57,7 @@ pub fn serve(listener: TcpListener, status: Status, stop: &AtomicBool) -> Result
     let routes = Router::new().route("/health", get(health)).route("/ready", get(ready)).route("/metrics", get(metrics));
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| format!("serve HTTP: {error}"))?;
-        let server = axum::serve(listener, routes.with_state(shared));
+        let server = axum::serve(listener, routes.with_state(shared).merge(more));
         let until_stopped = async {
             let (mut beats, mut looks) = (status.beats(), 0_u64);
             while !stop.load(Ordering::Relaxed) {
@@ -68,7 +68,7 @@ pub fn serve(listener: TcpListener, status: Status, stop: &AtomicBool) -> Result
             }
         };
         tokio::select! {
-            served = std::future::IntoFuture::into_future(server) => served.map_err(|error| format!("serve HTTP: {error}")),
+            served = server.into_future() => served.map_err(|error| format!("serve HTTP: {error}")),
             () = until_stopped => Ok(()),
         }
     })

@@ -147,8 +147,8 @@ impl Joiner {
     /// Takes an entry of the journal; says whether it may have decided something.
     fn apply(&mut self, entry: Entry) -> bool {
         match entry {
-            Entry::Http(bytes) => drop(self.http(&bytes, 0)),
-            Entry::Network(bytes) => drop(self.network(&bytes, 0)),
+            Entry::Http(bytes) => self.http(&bytes, 0),
+            Entry::Network(bytes) => self.network(&bytes, 0),
             Entry::Line { log, event } => self.line(log, *event, 0),
             Entry::Tail(mark) => drop(self.tails.insert(mark.log, mark)),
             Entry::Advance(watermark_ns) => {
@@ -163,35 +163,27 @@ impl Joiner {
         false
     }
 
-    /// Takes a request as it came, at `now_ns` of the ticker. `false` if it cannot be read.
-    pub fn http(&mut self, record: &[u8], now_ns: i64) -> bool {
+    /// Takes a request as it came, at `now_ns` of the ticker. What cannot be read is counted.
+    pub fn http(&mut self, record: &[u8], now_ns: i64) {
         match self.reader.parse(record, &mut self.damage) {
             Ok(event) => {
                 self.status.http.lost_before.add(sender_dropped(record));
                 self.saw(Stream::Http, event.ts_ns, now_ns);
                 self.correlator.http(event, SOCKET);
-                true
             }
-            Err(_) => {
-                self.status.http.damaged.inc();
-                false
-            }
+            Err(_) => self.status.http.damaged.inc(),
         }
     }
 
-    /// Takes a handshake as it came, at `now_ns` of the ticker. `false` if it cannot be read.
-    pub fn network(&mut self, record: &[u8], now_ns: i64) -> bool {
+    /// Takes a handshake as it came, at `now_ns` of the ticker. What cannot be read is counted.
+    pub fn network(&mut self, record: &[u8], now_ns: i64) {
         let event = serde_json::from_slice::<NetworkEvent>(record).ok();
         match event.filter(|event| event.v == EVENT_VERSION && record.len() <= MAX_RECORD_BYTES) {
             Some(event) => {
                 self.saw(Stream::Network, event.ts_ns, now_ns);
                 self.correlator.network(event);
-                true
             }
-            None => {
-                self.status.network.damaged.inc();
-                false
-            }
+            None => self.status.network.damaged.inc(),
         }
     }
 

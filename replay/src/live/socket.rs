@@ -156,12 +156,12 @@ impl Listening {
     ///
     /// # Errors
     /// The system's refusal to read.
-    pub fn receive(
+    pub fn receive<T: Weighed + From<Datagrams>>(
         &self,
         stream: Stream,
         stop: &AtomicBool,
         figures: &SocketFigures,
-        out: &Sender<Datagrams>,
+        out: &Sender<T>,
     ) -> Result<(), SocketError> {
         let fail = |error: Errno| SocketError { path: self.path.clone(), reason: error.to_string() };
         let mut buffer = vec![0; BATCH * SLOT_BYTES];
@@ -196,7 +196,7 @@ impl Listening {
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(fail(error)),
             }
-            if !chunk.is_empty() && out.send(chunk).is_err() {
+            if !chunk.is_empty() && out.send(chunk.into()).is_err() {
                 return Ok(());
             }
         }
@@ -316,7 +316,7 @@ mod tests {
         let listening = Arc::new(Listening::bind(&config(&path), None).unwrap());
         let registry = Registry::new();
         let figures = SocketFigures::new(&registry, Stream::Http);
-        let (sender, receiver) = queue(1 << 20);
+        let (sender, receiver) = queue::<Datagrams>(1 << 20);
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (listening, stop, figures) = (Arc::clone(&listening), Arc::clone(&stop), figures.clone());

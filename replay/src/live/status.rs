@@ -175,16 +175,14 @@ impl Status {
     /// How full the queue and the journal are.
     pub fn levels(&self, queue_bytes: usize, journal_bytes: u64) {
         self.queue_bytes.set_int(u64::try_from(queue_bytes).unwrap_or(u64::MAX));
-        if let [journal, _] = &self.spool_bytes {
-            journal.set_int(journal_bytes);
-        }
+        let [journal, _] = &self.spool_bytes;
+        journal.set_int(journal_bytes);
     }
 
     /// How full the outbox is.
     pub fn outbox_bytes(&self, bytes: u64) {
-        if let [_, outbox] = &self.spool_bytes {
-            outbox.set_int(bytes);
-        }
+        let [_, outbox] = &self.spool_bytes;
+        outbox.set_int(bytes);
     }
 
     /// The join thread is alive.

@@ -73,12 +73,8 @@ impl Cursor {
 }
 
 fn parse(text: &str) -> Option<Cursor> {
-    let (body, checksum) = text.strip_suffix('\n')?.rsplit_once(' ')?;
-    if u32::from_str_radix(checksum, 16).ok()? != crc32fast::hash(body.as_bytes()) {
-        return None;
-    }
-    let mut words = body.split(' ');
-    let known = words.next()? == FIRST_WORD;
+    let mut words = text.split(' ').skip(1);
     let cursor = Cursor { committed: words.next()?.parse().ok()?, pending: words.next()?.parse().ok()? };
-    (known && words.next().is_none()).then_some(cursor)
+    // Every byte counts, the checksum's too.
+    (cursor.text() == text).then_some(cursor)
 }

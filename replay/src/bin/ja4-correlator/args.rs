@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use ja4_replay::live::Stream;
 use toml::{Table, Value};
 
 use crate::config::{self, HELP};
@@ -27,8 +28,8 @@ pub enum Command {
     Print(String),
     /// Print the effective configuration.
     Check(Given),
-    /// Print what the journal holds.
-    Dump(Given),
+    /// Print what the journal holds of a stream.
+    Dump(Given, Stream),
     /// Run.
     Run(Given),
 }
@@ -38,7 +39,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, String> {
     let mut args = args.map(|arg| arg.into_string().map_err(|arg| format!("{} is not UTF-8", arg.display())));
     let defaults = config::defaults();
     let mut given = Given::default();
-    let (mut check, mut dump) = (false, false);
+    let (mut check, mut dump) = (false, None);
     while let Some(arg) = args.next().transpose()? {
         let (name, mut attached) = match arg.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -52,7 +53,13 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, String> {
             "-h" | "--help" => return Ok(Command::Print(help(&defaults))),
             "-V" | "--version" => return Ok(Command::Print(format!("ja4-correlator {}\n", env!("CARGO_PKG_VERSION")))),
             "--check" => check = true,
-            "--dump" => dump = true,
+            "--dump" => {
+                dump = Some(match value()?.as_str() {
+                    "http" => Stream::Http,
+                    "network" => Stream::Network,
+                    other => return Err(format!("--dump {other}: allowed are http and network")),
+                });
+            }
             "-c" | "--config" => given.file = Some(PathBuf::from(value()?)),
             flag => {
                 let key = flag.strip_prefix("--").map(|key| key.replace('-', "_")).unwrap_or_default();
@@ -67,10 +74,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, String> {
             }
         }
     }
-    Ok(match (check, dump) {
-        (true, _) => Command::Check(given),
-        (_, true) => Command::Dump(given),
-        _ => Command::Run(given),
+    Ok(match dump {
+        _ if check => Command::Check(given),
+        Some(stream) => Command::Dump(given, stream),
+        None => Command::Run(given),
     })
 }
 
@@ -96,10 +103,10 @@ fn number(flag: &str, text: &str) -> Result<i64, String> {
 fn help(defaults: &Table) -> String {
     let mut text = String::from(
         "Joins the events of mod_reqin_log and ja4-sentinel and writes rows.\n\n\
-         usage: ja4-correlator [--config FILE] [--check | --dump] [--KEY VALUE]...\n\n\
+         usage: ja4-correlator [--config FILE] [--check | --dump STREAM] [--KEY VALUE]...\n\n\
          \x20 -c, --config FILE   settings (TOML); a flag wins over the file\n\
          \x20     --check         validate, print the effective settings, and end\n\
-         \x20     --dump          print the events in the journal as JSON lines, and end\n\
+         \x20     --dump STREAM   print the events of http or network in the journal as JSON lines, and end\n\
          \x20 -h, --help          this list\n\
          \x20 -V, --version       version\n\n\
          Settings, as keys of the file and as flags (`-` and `_` are the same in a flag):\n",

@@ -162,6 +162,14 @@ pub fn load(given: &Given) -> Result<Config, String> {
     Ok(config)
 }
 
+/// The spool that is named, whatever else is: for looking at it.
+pub fn spool_of(given: &Given) -> PathBuf {
+    let file = given.file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+    let file: Option<Table> = file.and_then(|text| toml::from_str(&text).ok());
+    let named = [Some(&given.flags), file.as_ref()].into_iter().flatten().find_map(|table| table.get("spool")?.as_str());
+    named.map_or_else(|| Config::default().spool, PathBuf::from)
+}
+
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     format!("line {}: {}", before.matches('\n').count().saturating_add(1), error.message().replace('\n', " "))

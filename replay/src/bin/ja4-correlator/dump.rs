@@ -7,11 +7,12 @@
 use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::Path;
 
+use ja4_replay::live::Stream;
 use ja4_replay::live::journal::Entry;
 use ja4_replay::spool::{Limits, Spool};
 
-/// Writes requests to standard output (`{"v":1,…}` as sent), handshakes as well; watermarks are left out.
-pub fn dump(spool: &Path) -> Result<(), String> {
+/// Writes the events of a stream to standard output as they came. Only while no correlator uses the spool.
+pub fn dump(spool: &Path, stream: Stream) -> Result<(), String> {
     let folder = spool.join("journal");
     if !folder.is_dir() {
         return Err(format!("{} is no journal", folder.display()));
@@ -25,8 +26,9 @@ pub fn dump(spool: &Path) -> Result<(), String> {
     let mut records = journal.records(journal.first_seq(), u64::MAX);
     while let Some(record) = records.next_record().map_err(|error| error.to_string())? {
         let line = match Entry::read(record.kind, record.payload) {
-            Ok(Entry::Http(bytes) | Entry::Network(bytes)) => bytes,
-            Ok(Entry::Line { event, .. }) => serde_json::to_vec(&event).unwrap_or_default(),
+            Ok(Entry::Http(bytes)) if stream == Stream::Http => bytes,
+            Ok(Entry::Network(bytes)) if stream == Stream::Network => bytes,
+            Ok(Entry::Line { event, .. }) if stream == Stream::Http => serde_json::to_vec(&event).unwrap_or_default(),
             Ok(_) => continue,
             Err(why) => {
                 eprintln!("ja4-correlator: journal record {} {why}", record.seq);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ja4_capture::privilege::{Sandbox, Target, drop_privileges};
-use ja4_replay::live::daemon::{self, Driver};
+use ja4_replay::live::daemon::{self, Driver, Parts};
 use ja4_replay::live::sinks::{FileSink, Sink, StdoutSink, StoreSink};
 use ja4_replay::live::status::Status;
 use ja4_replay::live::{Level, http, socket};
@@ -63,7 +63,7 @@ pub fn run(given: &Given, config: &Config) -> Result<(), String> {
     let ended = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| watch(given, config, &log, &driver, &hangup, &ended));
-        let outcome = daemon.run(sinks(config), &driver, None);
+        let outcome = daemon.run(Parts { sinks: sinks(config), ..Parts::default() }, &driver);
         ended.store(true, Ordering::Relaxed);
         outcome
     });
