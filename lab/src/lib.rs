@@ -17,6 +17,7 @@ pub mod explain;
 pub mod feedback;
 pub mod frame;
 pub mod labels;
+pub mod live;
 pub mod registry;
 pub mod render;
 pub mod rows;

@@ -87,6 +87,14 @@ pub enum ReplayError {
     /// Rows could not be put into columns.
     #[error("put rows into columns: {0}; run again with -vv and report it")]
     Columns(String),
+    /// A database behind HTTP.
+    #[error("ask {url}: {detail}")]
+    Remote {
+        /// Where.
+        url: String,
+        /// What was answered.
+        detail: String,
+    },
     /// Segments on disk could not be written or read.
     #[error(transparent)]
     Spool(#[from] crate::spool::SpoolError),

@@ -5,6 +5,7 @@
 //! Read next: `mod.rs` (what each command does with it).
 
 mod evaluate;
+mod live;
 mod rules;
 
 pub mod operation;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::evaluate::{EvaluateArgs, HoldOutName};
+pub use self::live::LiveArgs;
 pub use self::rules::RulesCommand;
 
 /// The workbench that joins TLS handshakes with web-server logs and ranks the clients that are not what they claim.
@@ -46,6 +48,8 @@ pub enum Command {
     Fingerprint(FingerprintArgs),
     /// Captures and HTTP logs to rows, features and scores in a database.
     Replay(ReplayArgs),
+    /// The same from the wire and from a running Apache, until SIGTERM.
+    Live(LiveArgs),
     /// Score again what is stored; never imports.
     Score(ScoreArgs),
     /// Ranked sessions with score, severity and reason.

@@ -31,6 +31,11 @@ impl Console {
         Self { quiet, verbose, colour, started: Instant::now() }
     }
 
+    /// Another one that prints in the same way, for another thread.
+    pub fn twin(&self) -> Self {
+        Self { quiet: self.quiet, verbose: self.verbose, colour: self.colour, started: self.started }
+    }
+
     /// Wall clock, ns since 1970.
     #[allow(clippy::disallowed_methods, reason = "the command line is the outermost driver")]
     pub fn now_ns() -> i64 {

@@ -11,6 +11,7 @@ mod demo;
 mod evaluate;
 mod feedback;
 mod fingerprint;
+mod live;
 mod model;
 mod replay;
 mod rules;
@@ -28,7 +29,10 @@ use crate::error::LabError;
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let console = Console::new(cli.quiet, cli.verbose);
+    // Privileges are given up while there is one thread.
+    let may_start_threads = !matches!(cli.command, Command::Live(_));
     if cli.threads > 0
+        && may_start_threads
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global()
     {
         console.note(&format!("--threads {}: {error}", cli.threads));
@@ -48,6 +52,7 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Demo(args) => demo::run(&args, threads, console),
         Command::Fingerprint(args) => fingerprint::run(&args, threads, console),
         Command::Replay(args) => replay::run(&args, threads, console),
+        Command::Live(args) => live::run(&args, threads, console),
         Command::Score(args) => score::run(&args, threads, console),
         Command::Sessions(args) => ask::sessions(&args, console),
         Command::Explain(args) => ask::explain(&args, console),

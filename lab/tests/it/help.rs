@@ -6,6 +6,7 @@ const COMMANDS: &[&str] = &[
     "demo",
     "fingerprint",
     "replay",
+    "live",
     "score",
     "sessions",
     "explain",

@@ -12,6 +12,7 @@ mod help;
 mod join_truth;
 mod keylog;
 mod kill;
+mod live_replay;
 mod models;
 mod oracle;
 mod rules;

@@ -7,6 +7,7 @@
 
 pub mod chunk;
 pub mod duckdb;
+pub mod remote;
 
 use std::path::Path;
 
@@ -214,11 +215,14 @@ pub trait Store: Send {
     fn checkpoint(&self) -> Result<(), ReplayError>;
 }
 
-/// Opens the store that `db` names: the path of a DuckDB file. With `read_only` it must exist, and nothing in it changes.
+/// Opens the store that `db` names: the path of a DuckDB file, or `http://HOST:PORT` of a process that writes one. With `read_only` it must exist, and nothing in it changes.
 ///
 /// # Errors
 /// It does not exist, is locked, damaged (read-only; a writable one is set aside), or newer than this program.
 pub fn open(db: &Path, options: &OpenOptions) -> Result<Box<dyn Store>, ReplayError> {
+    if let Some(url) = db.to_str().filter(|text| text.starts_with("http://")) {
+        return Ok(Box::new(remote::Remote::open(url)?));
+    }
     let store = if options.read_only { duckdb::DuckDb::open_read_only(db, options) } else { duckdb::DuckDb::open(db, options) };
     Ok(Box::new(store?))
 }
