@@ -80,15 +80,15 @@ pub fn run(args: &LiveArgs, threads: usize, console: &Console) -> Result<(), Lab
     let ended = AtomicBool::new(false);
     let scoring = store.sibling()?;
     let left_rows = std::thread::scope(|scope| {
-        scope.spawn(|| cycles(&*scoring, args.every, &driver, &ended));
-        let outcome = daemon.run(Parts { sinks, sensor: listens, routes }, &driver);
+        let (driver, ended) = (&driver, &ended);
+        scope.spawn(move || cycles(&*scoring, args.every, driver, ended));
+        let outcome = daemon.run(Parts { sinks, sensor: listens, routes }, driver);
         ended.store(true, Ordering::Relaxed);
         outcome.map(|ended| ended.left_rows)
     })?;
     if left_rows > 0 {
         console.note(&format!("{left_rows} rows are still in the segments; the next start stores them"));
     }
-    drop(scoring);
     finish(&*store, args.summary, console)
 }
 

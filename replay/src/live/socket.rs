@@ -186,8 +186,9 @@ impl Listening {
                             figures.refused.inc();
                         } else if message.bytes > MAX_RECORD_BYTES || message.flags.contains(MsgFlags::MSG_TRUNC) {
                             figures.too_long.inc();
-                        } else if let Some(datagram) = message.iovs().next() {
-                            chunk.push(datagram);
+                        } else {
+                            // An empty datagram has no part; it is damage, and counted as such behind.
+                            chunk.push(message.iovs().next().unwrap_or_default());
                         }
                     }
                 }
