@@ -18,6 +18,7 @@ pub mod daemon;
 pub mod deliver;
 pub mod http;
 pub mod join;
+mod joining;
 pub mod journal;
 pub mod queue;
 pub mod sinks;
