@@ -22,4 +22,5 @@ pub mod registry;
 pub mod render;
 pub mod rows;
 pub mod rules;
+pub mod service;
 pub mod sessions;

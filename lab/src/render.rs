@@ -136,6 +136,23 @@ pub fn json_text(text: &str) -> String {
     out
 }
 
+/// JSON that another writer made, with the acting characters inside its texts as `\uXXXX`.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts(c) {
+            let mut units = [0_u16; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// A CSV cell: quoted where needed, and with a leading apostrophe where a spreadsheet would run it.
 #[must_use]
 pub fn csv_cell(text: &str) -> String {

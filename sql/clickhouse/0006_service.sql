@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS ja4_processing.leases (
 ) ENGINE = MergeTree
 ORDER BY (name, token);
 
--- alerts that were handed to their targets, alert_key is kind, subject and window, day (YYYY-MM-DD, UTC) is that of sent_ns
+-- alerts that were handed to their targets, alert_key is kind, subject and window, day (YYYY-MM-DD, UTC) is that of the window
 CREATE TABLE IF NOT EXISTS ja4_processing.alerts_sent (
   alert_key String,
   day LowCardinality(String),
@@ -24,5 +24,5 @@ CREATE TABLE IF NOT EXISTS ja4_processing.alerts_sent (
   received_day Date MATERIALIZED today()
 ) ENGINE = MergeTree
 ORDER BY (day, alert_key)
-TTL received_day + INTERVAL 7 DAY DELETE
+TTL received_day + INTERVAL 90 DAY DELETE
 SETTINGS non_replicated_deduplication_window = 10000;

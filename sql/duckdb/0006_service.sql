@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS ja4_processing.leases (
   expires_ns BIGINT NOT NULL
 );
 
--- alerts that were handed to their targets, alert_key is kind, subject and window, day (YYYY-MM-DD, UTC) is that of sent_ns
+-- alerts that were handed to their targets, alert_key is kind, subject and window, day (YYYY-MM-DD, UTC) is that of the window
 CREATE TABLE IF NOT EXISTS ja4_processing.alerts_sent (
   alert_key VARCHAR NOT NULL,
   day VARCHAR NOT NULL,

@@ -17,6 +17,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::evaluate::{EvaluateArgs, HoldOutName};
 pub use self::live::LiveArgs;
 pub use self::rules::RulesCommand;
+pub use self::service::{BlocklistArgs, DetectArgs};
+
+mod service;
 
 /// The workbench that joins TLS handshakes with web-server logs and ranks the clients that are not what they claim.
 #[derive(Debug, Parser)]
@@ -73,6 +76,10 @@ pub enum Command {
     /// What analysts decide: add, list, export, review.
     #[command(subcommand)]
     Feedback(operation::FeedbackCommand),
+    /// Detection cycles as a service, with an HTTP interface, alerts and figures.
+    Detect(DetectArgs),
+    /// Addresses to block, for a firewall, CrowdSec or Apache.
+    Blocklist(BlocklistArgs),
     /// Look after a database.
     #[command(subcommand)]
     Db(DbCommand),

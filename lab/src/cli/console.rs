@@ -15,7 +15,7 @@ use crate::error::LabError;
 use crate::render;
 
 /// Where and how much to print.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Console {
     quiet: bool,
     verbose: u8,

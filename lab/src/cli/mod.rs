@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod evaluate;
 mod feedback;
+mod detect;
 mod fingerprint;
 mod live;
 mod model;
@@ -63,6 +64,8 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Rules(command) => rules::run(&command, console),
         Command::Model(command) => model::run(&command, threads, console),
         Command::Feedback(command) => feedback::run(&command, threads, console),
+        Command::Detect(args) => detect::run(&args, threads, console),
+        Command::Blocklist(args) => detect::blocklist(&args, console),
         Command::Db(DbCommand::Migrate { db }) => ask::migrate(&db, console),
         Command::Db(DbCommand::Info { db, format }) => ask::info(&db, format, console),
         Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),

@@ -13,6 +13,8 @@ const COMMANDS: &[&str] = &[
     "sql",
     "features",
     "anomaly",
+    "detect",
+    "blocklist",
     "db",
     "dataset",
     "completions",

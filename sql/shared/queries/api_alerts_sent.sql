@@ -1,2 +1,2 @@
--- Alerts that were sent on one of two days (YYYY-MM-DD), so that none is sent twice.
-SELECT alert_key FROM ja4_processing.alerts_sent WHERE day = ? OR day = ? ORDER BY alert_key;
+-- Alerts that were sent about windows of one day (YYYY-MM-DD, UTC) and later, so that none is sent twice.
+SELECT alert_key FROM ja4_processing.alerts_sent WHERE day >= ? ORDER BY alert_key;

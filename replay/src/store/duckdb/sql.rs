@@ -16,7 +16,7 @@ pub const ML_ALL_SCORES: TableName = TableName { schema: "ja4_processing", table
 /// One numbered schema change.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
-    /// Its number; ascending without gaps.
+    /// Its number; ascending, gaps are allowed.
     pub version: i64,
     /// File name without number.
     pub name: &'static str,
@@ -26,7 +26,10 @@ pub struct Migration {
 
 /// All schema changes, oldest first.
 pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") }];
+    &[
+        Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") },
+        Migration { version: 6, name: "service", text: include_str!("../../../../sql/duckdb/0006_service.sql") },
+    ];
 
 /// Functions and views, applied after the migrations each time, in this order.
 pub const VIEWS: &[&str] = &[
