@@ -54,7 +54,10 @@ pub fn blocklist(args: &BlocklistArgs, console: &Console) -> Result<(), LabError
         console.note(&format!("left out: {} trusted addresses, {} that would hurt this site", list.trusted, list.unfit));
     }
     if list.left_to_servers(format) > 0 {
-        console.note(&format!("left out: {} addresses behind a proxy, which only the web server can block", list.left_to_servers(format)));
+        console.note(&format!(
+            "left out: {} addresses behind a proxy, which only the web server can block",
+            list.left_to_servers(format)
+        ));
     }
     let text = list.render(format);
     if args.output == Path::new("-") {

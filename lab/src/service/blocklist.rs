@@ -180,7 +180,8 @@ impl List {
 
     fn ipset(&self) -> String {
         let mut text = String::new();
-        let direct: Vec<&IpAddr> = self.entries.iter().filter(|(_, entry)| !entry.behind_proxy).map(|(address, _)| address).collect();
+        let direct: Vec<&IpAddr> =
+            self.entries.iter().filter(|(_, entry)| !entry.behind_proxy).map(|(address, _)| address).collect();
         for (set, family, six) in [("ja4-block-v4", "inet", false), ("ja4-block-v6", "inet6", true)] {
             let members: Vec<&IpAddr> = direct.iter().copied().filter(|address| address.is_ipv6() == six).collect();
             let room = members.len().max(65_536);
@@ -208,9 +209,17 @@ impl List {
     }
 
     fn apache(&self) -> String {
-        let mut text = String::from("# Include this inside <Location>, <Directory> or a virtual host's <Location \"/\">.\n<RequireAll>\n  Require all granted\n");
+        let mut text = String::from(
+            "# Include this inside <Location>, <Directory> or a virtual host's <Location \"/\">.\n<RequireAll>\n  Require all granted\n",
+        );
         for (address, entry) in &self.entries {
-            let _ = writeln!(text, "  # {} {:.3}: {}\n  Require not ip {address}", entry.severity, entry.score, comment(&entry.reason));
+            let _ = writeln!(
+                text,
+                "  # {} {:.3}: {}\n  Require not ip {address}",
+                entry.severity,
+                entry.score,
+                comment(&entry.reason)
+            );
         }
         text.push_str("</RequireAll>\n");
         text
@@ -271,7 +280,10 @@ mod tests {
         let back: Vec<IpAddr> = plain.lines().map(|line| line.split(" # ").next().unwrap().parse().unwrap()).collect();
         assert_eq!(back, list.entries.keys().copied().collect::<Vec<_>>());
         let ipset = list.render(Format::Ipset);
-        assert!(ipset.contains("add ja4-block-v4-new 192.0.2.7\n") && ipset.contains("add ja4-block-v6-new 2001:db8::7\n"), "{ipset}");
+        assert!(
+            ipset.contains("add ja4-block-v4-new 192.0.2.7\n") && ipset.contains("add ja4-block-v6-new 2001:db8::7\n"),
+            "{ipset}"
+        );
         assert!(!ipset.contains("198.51.100.9"), "a packet filter would block the proxy");
         assert_eq!(list.left_to_servers(Format::Ipset), 1);
         let crowdsec: serde_json::Value = serde_json::from_str(&list.render(Format::Crowdsec)).unwrap();

@@ -162,7 +162,9 @@ impl Cycles<'_> {
             }
             let now_ns = (self.clock.steady_ns)();
             if self.stopping() && now_ns.saturating_sub(*stop_ns.get_or_insert(now_ns)) > self.plan.grace_ns {
-                return Err(LabError::Ask("stopped on request before the cycle had ended; what it would have written is missing".to_owned()));
+                return Err(LabError::Ask(
+                    "stopped on request before the cycle had ended; what it would have written is missing".to_owned(),
+                ));
             }
             // A DuckDB file is locked by this process, so nobody else can look at the lease.
             if store.engine() != Engine::DuckDb && now_ns.saturating_sub(renewed_ns) > lease::LENGTH_NS / 3 {

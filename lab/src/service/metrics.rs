@@ -123,7 +123,10 @@ mod tests {
         for (name, _, _) in NAMES {
             assert!(text.lines().any(|line| line.starts_with(name) && !line.starts_with('#')), "{name}\n{text}");
         }
-        assert!(text.contains("ja4_lab_up_seconds 5\n") && text.contains("{target=\"webhook x\\\"y\",outcome=\"sent\"} 3\n"), "{text}");
+        assert!(
+            text.contains("ja4_lab_up_seconds 5\n") && text.contains("{target=\"webhook x\\\"y\",outcome=\"sent\"} 3\n"),
+            "{text}"
+        );
         assert!(text.contains("ja4_lab_cycle_age_seconds -1\n"));
     }
 }

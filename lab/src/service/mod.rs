@@ -78,7 +78,8 @@ pub fn run(plan: &Plan, clock: Clock, say: &Say, stop: &Arc<AtomicBool>) -> Resu
         }
     };
     let outlet = alert::Outlet::start(&plan.alerts, Arc::clone(&state), say);
-    let result = cycles::Cycles { plan, clock, say, stop, state: &state, link: &link, outlet: &outlet, keep_open: server.is_some() }.run();
+    let result =
+        cycles::Cycles { plan, clock, say, stop, state: &state, link: &link, outlet: &outlet, keep_open: server.is_some() }.run();
     // The alerts of the last cycle get their chance; then the listener, then the store.
     outlet.finish(if plan.once { alert::PATIENCE_ONCE } else { alert::PATIENCE_STOP });
     if let Some(server) = server {

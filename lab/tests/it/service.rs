@@ -95,7 +95,8 @@ impl Drop for Service {
 
 /// Status and text of a URL.
 pub fn get(url: &str) -> (u16, String) {
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build().into();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build().into();
     let mut answer = agent.get(url).call().unwrap_or_else(|error| panic!("{url}: {error}"));
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
 }
@@ -141,7 +142,16 @@ fn killed_at_any_instant_the_next_cycle_finds_a_consistent_store() {
     lab_ok(&["detect", "--db", text(&whole), "--once"]);
     for round in 0..6_u64 {
         let mut child = Command::new(LAB)
-            .args(["detect", "--db", text(&db), "--every", "1s", "--quiet", "--alert-file", text(&folder.path().join("alerts.jsonl"))])
+            .args([
+                "detect",
+                "--db",
+                text(&db),
+                "--every",
+                "1s",
+                "--quiet",
+                "--alert-file",
+                text(&folder.path().join("alerts.jsonl")),
+            ])
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -221,7 +231,16 @@ fn an_alert_target_that_hangs_delays_no_cycle_and_alerts_come_once() {
     let url = format!("http://{}/secret-path", hole.local_addr().unwrap());
     let syslog = folder.path().join("log.socket");
     let socket = std::os::unix::net::UnixDatagram::bind(&syslog).unwrap();
-    let arguments = ["--every", "1s", "--alert-min", "low", "--alert-file", text(&file), "--alert-syslog", &format!("unix:{}", text(&syslog))];
+    let arguments = [
+        "--every",
+        "1s",
+        "--alert-min",
+        "low",
+        "--alert-file",
+        text(&file),
+        "--alert-syslog",
+        &format!("unix:{}", text(&syslog)),
+    ];
     let mut service = Service::start(&db, &arguments, &[("JA4_ALERT_WEBHOOK", &url)]);
     let new = service.wait_for("new alerts");
     // Cycles go on while the webhook hangs (15 s for its three tries).

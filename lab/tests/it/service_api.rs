@@ -58,7 +58,9 @@ fn described(service: &Service, description: &Value, path: &str) -> Value {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[test]
@@ -172,7 +174,10 @@ fn one_address_in_depth() {
     assert_eq!(service.get("/api/v1/address/nobody").0, 400);
     let (status, list) = get(&format!("{}/api/v1/blocklist?min_severity=low", service.url));
     assert_eq!(status, 200);
-    assert!(list.lines().count() > 3 && list.lines().all(|line| line.split(" # ").next().unwrap().parse::<std::net::IpAddr>().is_ok()));
+    assert!(
+        list.lines().count() > 3
+            && list.lines().all(|line| line.split(" # ").next().unwrap().parse::<std::net::IpAddr>().is_ok())
+    );
 }
 
 #[test]
@@ -201,12 +206,30 @@ fn bad_input_is_refused_with_what_is_allowed() {
         assert!(answer["error"].as_str().unwrap().contains(words), "{path}: {answer}");
     }
     // Hostile texts are values like any other: no row has them, and nothing breaks.
-    for hostile in ["'", "\"", "' OR '1'='1", "?", "%", "\\", "a\u{202e}b", "😀", "/*filters*/", "CAST(? AS BIGINT)", "\r\nX: y", "\u{1b}[31m"] {
-        for (list, name) in [("sessions", "host"), ("sessions", "ja4"), ("audit", "actor"), ("detections", "country"), ("fingerprints", "ja4")] {
+    for hostile in [
+        "'",
+        "\"",
+        "' OR '1'='1",
+        "?",
+        "%",
+        "\\",
+        "a\u{202e}b",
+        "😀",
+        "/*filters*/",
+        "CAST(? AS BIGINT)",
+        "\r\nX: y",
+        "\u{1b}[31m",
+    ] {
+        for (list, name) in
+            [("sessions", "host"), ("sessions", "ja4"), ("audit", "actor"), ("detections", "country"), ("fingerprints", "ja4")]
+        {
             let answer = service.ok(&format!("/api/v1/{list}?{name}={}", encoded(hostile)));
             assert!(answer["rows"].as_array().unwrap().is_empty(), "{list}?{name}={hostile:?}: {answer}");
         }
     }
     let metrics = get(&format!("{}/metrics", service.url)).1;
-    assert!(metrics.contains("ja4_lab_cycles_total{outcome=\"done\"} 1\n") && metrics.contains("{class=\"5xx\"} 0\n"), "{metrics}");
+    assert!(
+        metrics.contains("ja4_lab_cycles_total{outcome=\"done\"} 1\n") && metrics.contains("{class=\"5xx\"} 0\n"),
+        "{metrics}"
+    );
 }

@@ -41,10 +41,23 @@ fn anomalous_addresses_are_listed_and_allowed_ones_never() {
     lab_ok(&["blocklist", "--db", text(&db), "--min-severity", "low", "-o", text(&file)]);
     let written = std::fs::read_to_string(&file).unwrap();
     assert_eq!(written.lines().count(), listed(&db, &["--window", "1d"]).len());
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new-")).count(), 0);
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".new-"))
+            .count(),
+        0
+    );
     lab_fails(&["blocklist", "--db", text(&db), "-o", text(&folder.path().join("no/such/folder"))]);
-    let json: Value = serde_json::from_str(&lab_ok(&["blocklist", "--db", text(&db), "--min-severity", "low", "--format", "crowdsec"])).unwrap();
-    assert!(json.as_array().unwrap().iter().all(|decision| decision["type"] == "ban" && decision["value"].as_str().unwrap().parse::<IpAddr>().is_ok()));
+    let json: Value =
+        serde_json::from_str(&lab_ok(&["blocklist", "--db", text(&db), "--min-severity", "low", "--format", "crowdsec"]))
+            .unwrap();
+    assert!(
+        json.as_array()
+            .unwrap()
+            .iter()
+            .all(|decision| decision["type"] == "ban" && decision["value"].as_str().unwrap().parse::<IpAddr>().is_ok())
+    );
     ipset_accepts(&lab_ok(&["blocklist", "--db", text(&db), "--min-severity", "low", "--format", "ipset"]), after.len());
     apache_accepts(folder.path(), &lab_ok(&["blocklist", "--db", text(&db), "--min-severity", "low", "--format", "apache"]));
 }
@@ -83,7 +96,8 @@ fn apache_accepts(folder: &Path, text: &str) {
         return;
     }
     let configure = |block: &str| {
-        let load = ["mpm_event", "authz_core", "authz_host"].map(|name| format!("LoadModule {name}_module {}/mod_{name}.so\n", modules.display()));
+        let load = ["mpm_event", "authz_core", "authz_host"]
+            .map(|name| format!("LoadModule {name}_module {}/mod_{name}.so\n", modules.display()));
         let configuration = format!(
             "ServerRoot \"{0}\"\nServerName localhost\nListen 127.0.0.1:1\nErrorLog \"{0}/error.log\"\nPidFile \"{0}/pid\"\n{1}<Location \"/\">\n{block}</Location>\n",
             folder.display(),
@@ -95,7 +109,10 @@ fn apache_accepts(folder: &Path, text: &str) {
     };
     let verdict = configure(text);
     assert!(verdict.status.success(), "{}\n{text}", String::from_utf8_lossy(&verdict.stderr));
-    assert!(!configure(&text.replacen("Require not ip ", "Require not ip not-an-address-", 1)).status.success(), "the check notices nothing");
+    assert!(
+        !configure(&text.replacen("Require not ip ", "Require not ip not-an-address-", 1)).status.success(),
+        "the check notices nothing"
+    );
 }
 
 const ANOMALIES: TableName = TableName { schema: "ja4_processing", table: "ml_detected_anomalies" };

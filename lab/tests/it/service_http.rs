@@ -48,9 +48,13 @@ fn with_a_token_nothing_but_health_is_told_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(&empty(folder.path()), &[], &[("JA4_API_TOKEN", TOKEN)]);
     for path in ["/metrics", "/openapi.json", "/api/v1/sessions", "/api/v1/health", "/nothing"] {
-        for headers in ["", "Authorization: Bearer wrong-wrong-wrong-wrong\r\n", "Authorization: Basic 0123456789abcdef-test\r\n"] {
+        for headers in ["", "Authorization: Bearer wrong-wrong-wrong-wrong\r\n", "Authorization: Basic 0123456789abcdef-test\r\n"]
+        {
             let answer = ask(&service, path, headers);
-            assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate: Bearer"), "{path} {headers}: {answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate: Bearer"),
+                "{path} {headers}: {answer}"
+            );
         }
     }
     assert!(ask(&service, "/health", "").starts_with("HTTP/1.1 200 "));
@@ -72,13 +76,21 @@ fn only_reading_is_possible_and_headers_are_safe() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(&empty(folder.path()), &[], &[]);
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
-        let answer = raw(&service, &format!("{method} /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        let answer = raw(
+            &service,
+            &format!("{method} /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        );
         assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD"), "{method}: {answer}");
     }
     let head = raw(&service, "HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
     let answer = ask(&service, "/health", "");
-    for header in ["x-content-type-options: nosniff", "cache-control: no-store", "content-security-policy: default-src 'none'", "x-frame-options: DENY"] {
+    for header in [
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+        "content-security-policy: default-src 'none'",
+        "x-frame-options: DENY",
+    ] {
         assert!(answer.contains(header), "{header}: {answer}");
     }
     assert!(!answer.contains("access-control-allow"), "{answer}");

@@ -19,7 +19,8 @@ fn opened(folder: &std::path::Path) -> Box<dyn Store> {
 static NOW: AtomicI64 = AtomicI64::new(1_000_000_000_000);
 static STEADY: AtomicI64 = AtomicI64::new(0);
 
-const CLOCK: Clock = Clock { wall_ns: || NOW.fetch_add(1, Ordering::Relaxed), steady_ns: || STEADY.fetch_add(1, Ordering::Relaxed) };
+const CLOCK: Clock =
+    Clock { wall_ns: || NOW.fetch_add(1, Ordering::Relaxed), steady_ns: || STEADY.fetch_add(1, Ordering::Relaxed) };
 
 #[test]
 fn never_two_at_once_and_never_none_for_long() {
@@ -29,7 +30,8 @@ fn never_two_at_once_and_never_none_for_long() {
     let together = Arc::new(Barrier::new(6));
     let threads: Vec<_> = (0..6)
         .map(|_| {
-            let (store, inside, worked, together) = (store.sibling().unwrap(), Arc::clone(&inside), Arc::clone(&worked), Arc::clone(&together));
+            let (store, inside, worked, together) =
+                (store.sibling().unwrap(), Arc::clone(&inside), Arc::clone(&worked), Arc::clone(&together));
             std::thread::spawn(move || {
                 let mut claimant = Claimant::new("race", CLOCK);
                 for _ in 0..8 {

@@ -91,7 +91,8 @@ fn units_and_examples_use_flags_that_exist() {
     }
     for unit in ["ja4-sentinel", "ja4-correlator", "ja4-detect"] {
         let text = read(&format!("packaging/systemd/{unit}.service"));
-        for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "User=ja4", "SystemCallFilter=@system-service", "MemoryMax="] {
+        for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "User=ja4", "SystemCallFilter=@system-service", "MemoryMax="]
+        {
             assert!(text.contains(line), "{unit}: {line} is missing");
         }
     }

@@ -161,8 +161,14 @@ impl Outlet {
         for (label, target) in places {
             state.alert(&label, |_| {});
             let (send, receive) = sync_channel(QUEUE);
-            let worker =
-                Worker { label: label.clone(), target, receive, state: Arc::clone(&state), say: Arc::clone(say), hurry: Arc::clone(&hurry) };
+            let worker = Worker {
+                label: label.clone(),
+                target,
+                receive,
+                state: Arc::clone(&state),
+                say: Arc::clone(say),
+                hurry: Arc::clone(&hurry),
+            };
             match std::thread::Builder::new().name("alerts".to_owned()).spawn(move || worker.run()) {
                 Ok(thread) => queues.push(Queue { label, send, thread }),
                 Err(error) => say(&format!("alerts to {label}: no thread could be started: {error}")),

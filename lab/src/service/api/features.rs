@@ -30,7 +30,8 @@ pub const COLUMNS: [(&str, &str, &str); 8] = [
 /// Status 400 with what is allowed.
 pub fn answer(pairs: &Pairs, generation: u64) -> Result<Body, Problem> {
     params::only(pairs, &PARAMETERS)?;
-    let catalogue = Catalogue::load().map_err(|error| Problem::new(500, format!("the catalogue of features is broken: {error}")))?;
+    let catalogue =
+        Catalogue::load().map_err(|error| Problem::new(500, format!("the catalogue of features is broken: {error}")))?;
     let limit = params::number_or(pairs, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)?;
     let offset = params::number_or(pairs, "offset", 0, 0, params::FARTHEST_OFFSET)?;
     let family = params::value(pairs, "family");

@@ -61,7 +61,11 @@ fn list(endpoint: &Endpoint) -> Value {
         offset(),
     ];
     if let Some(default) = endpoint.shape.sorts.first() {
-        parameters.push(query("sort", "column to sort by", json!({ "type": "string", "enum": endpoint.shape.sorts, "default": default })));
+        parameters.push(query(
+            "sort",
+            "column to sort by",
+            json!({ "type": "string", "enum": endpoint.shape.sorts, "default": default }),
+        ));
         let order = json!({ "type": "string", "enum": ["asc", "desc"], "default": "desc" });
         parameters.push(query("order", "direction", order));
     }
@@ -76,7 +80,9 @@ fn list(endpoint: &Endpoint) -> Value {
 
 fn feature_list() -> Value {
     let names: Vec<&str> = features::COLUMNS.iter().map(|(name, _, _)| *name).collect();
-    let properties = features::COLUMNS.iter().map(|(name, kind, meaning)| ((*name).to_owned(), json!({ "type": kind, "description": meaning })));
+    let properties = features::COLUMNS
+        .iter()
+        .map(|(name, kind, meaning)| ((*name).to_owned(), json!({ "type": kind, "description": meaning })));
     let parameters = [limit(), offset(), query("family", "family of features", json!({ "type": "string" }))];
     let schema = rows(&json!(names), &properties.collect());
     get("The catalogue of features.", &parameters, ok_json(&schema), &[], false)
@@ -181,7 +187,11 @@ fn filter(filter: &Filter) -> Value {
 }
 
 fn limit() -> Value {
-    query("limit", "rows of a page", json!({ "type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT }))
+    query(
+        "limit",
+        "rows of a page",
+        json!({ "type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT }),
+    )
 }
 
 fn offset() -> Value {

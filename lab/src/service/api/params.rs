@@ -113,7 +113,11 @@ pub fn address(name: &str, value: &str) -> Result<IpAddr, Problem> {
 /// # Errors
 /// Status 400 with a sentence.
 pub fn one_of(name: &str, value: &str, allowed: &[&str]) -> Result<usize, Problem> {
-    let wanted = if allowed.is_empty() { "nothing: this list has no sort key".to_owned() } else { format!("one of {}", allowed.join(", ")) };
+    let wanted = if allowed.is_empty() {
+        "nothing: this list has no sort key".to_owned()
+    } else {
+        format!("one of {}", allowed.join(", "))
+    };
     allowed.iter().position(|known| *known == value).ok_or_else(|| wrong(name, value, &wanted))
 }
 
@@ -155,7 +159,9 @@ pub fn number_or(pairs: &Pairs, name: &str, default: u64, low: u64, high: u64) -
 fn number(name: &str, value: &str, low: u64, high: u64) -> Result<u64, Problem> {
     let plain = !value.is_empty() && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
     let number = if plain { value.parse::<u64>().ok() } else { None };
-    number.filter(|number| (low..=high).contains(number)).ok_or_else(|| wrong(name, value, &format!("a whole number from {low} to {high}")))
+    number
+        .filter(|number| (low..=high).contains(number))
+        .ok_or_else(|| wrong(name, value, &format!("a whole number from {low} to {high}")))
 }
 
 fn check(filter: &Filter, value: &str) -> Result<String, Problem> {

@@ -82,9 +82,11 @@ impl Shape {
     /// The statement with these filters (positions in [`Shape::filters`]), sorted by the sort key at `sort`.
     #[must_use]
     pub fn statement(&self, filters: &[usize], sort: usize, descending: bool) -> Statement {
-        let bits = filters.iter().fold(0_u32, |bits, place| bits | 1_u32.checked_shl(u32::try_from(*place).unwrap_or(31)).unwrap_or(0));
+        let bits =
+            filters.iter().fold(0_u32, |bits, place| bits | 1_u32.checked_shl(u32::try_from(*place).unwrap_or(31)).unwrap_or(0));
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = made.entry((bits, sort, descending)).or_insert_with(|| Box::leak(self.make(bits, sort, descending).into_boxed_str()));
+        let text =
+            made.entry((bits, sort, descending)).or_insert_with(|| Box::leak(self.make(bits, sort, descending).into_boxed_str()));
         Statement::shared(text)
     }
 

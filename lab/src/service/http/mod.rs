@@ -114,11 +114,8 @@ impl Server {
         let socket = std::net::TcpListener::bind(listen.address).map_err(fail)?;
         socket.set_nonblocking(true).map_err(fail)?;
         let address = socket.local_addr().map_err(fail)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(ASKING + 1)
-            .build()
-            .map_err(fail)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(ASKING + 1).build().map_err(fail)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             runtime.block_on(async move {
@@ -245,7 +242,11 @@ fn authorise(app: &App, client: IpAddr, headers: &HeaderMap) -> Result<(), Probl
     let Some(token) = &app.token else {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let local = host.is_none_or(names_this_machine);
-        return if local { Ok(()) } else { Err(Problem::new(403, "the Host header must name this machine: localhost or an address")) };
+        return if local {
+            Ok(())
+        } else {
+            Err(Problem::new(403, "the Host header must name this machine: localhost or an address"))
+        };
     };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

@@ -34,7 +34,10 @@ impl Token {
     pub fn new(text: &str, from: &str) -> Result<Self, LabError> {
         let text = text.trim();
         if text.len() < SHORTEST {
-            return Err(LabError::Ask(format!("token of {from}: it has {} characters; at least {SHORTEST} are needed", text.len())));
+            return Err(LabError::Ask(format!(
+                "token of {from}: it has {} characters; at least {SHORTEST} are needed",
+                text.len()
+            )));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(LabError::Ask(format!("token of {from}: it must consist of visible ASCII characters")));

@@ -25,11 +25,10 @@ pub struct Migration {
 }
 
 /// All schema changes, oldest first.
-pub const MIGRATIONS: &[Migration] =
-    &[
-        Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") },
-        Migration { version: 6, name: "service", text: include_str!("../../../../sql/duckdb/0006_service.sql") },
-    ];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") },
+    Migration { version: 6, name: "service", text: include_str!("../../../../sql/duckdb/0006_service.sql") },
+];
 
 /// Functions and views, applied after the migrations each time, in this order.
 pub const VIEWS: &[&str] = &[
