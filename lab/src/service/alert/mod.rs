@@ -13,7 +13,7 @@ mod webhook;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -321,12 +321,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        loop {
-            let first = match self.receive.recv_timeout(Duration::from_secs(1)) {
-                Ok(alert) => alert,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
+        while let Ok(first) = self.receive.recv() {
             let mut alerts = vec![first];
             alerts.extend(self.receive.try_iter().take(BATCH - 1));
             self.deliver(&alerts);

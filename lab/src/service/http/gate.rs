@@ -7,7 +7,6 @@
 //! Read next: `mod.rs`.
 
 use std::collections::BTreeMap;
-use std::future::Future as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;

@@ -122,7 +122,7 @@ impl Server {
                 let Ok(socket) = tokio::net::TcpListener::from_std(socket) else { return };
                 let routes = Router::new().fallback(handle).with_state(app);
                 let service = routes.into_make_service_with_connect_info::<Client>();
-                let server = axum::serve(Gate::new(socket), service);
+                let server = axum::serve(Gate::new(socket), service).into_future();
                 tokio::select! {
                     // It ends only when told to.
                     _ = server => {}
@@ -295,16 +295,16 @@ async fn ask(app: &Arc<App>, uri: &Uri, query: api::Query) -> Result<Answer, Pro
     let link = Arc::clone(&app.link);
     let work = tokio::task::spawn_blocking(move || {
         let result = link.with(|store| api::answer(store, &query, generation));
+        let away = result.is_err() && link.ping().is_err();
         // Given back only now, so that a client which hung up does not let another in beside its question.
         drop(permit);
-        result
+        (result, away)
     });
-    let result = tokio::time::timeout(LIMIT, work).await.map_err(|_| busy())?;
-    let body = match result {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => return Err(store_problem(app, &error)),
-        Err(_) => return Err(Problem::new(500, "the answer could not be made; the operator's log says why")),
-    };
+    let (result, away) = tokio::time::timeout(LIMIT, work)
+        .await
+        .map_err(|_| busy())?
+        .map_err(|_| Problem::new(500, "the answer could not be made; the operator's log says why"))?;
+    let body = result.map_err(|error| store_problem(away, &error))?;
     let bytes = Bytes::from(body.bytes);
     let mut cache = app.cache.lock().unwrap_or_else(PoisonError::into_inner);
     cache.put(key, generation, now_ns.saturating_add(KEPT_NS), body.media_type, bytes.clone());
@@ -312,12 +312,12 @@ async fn ask(app: &Arc<App>, uri: &Uri, query: api::Query) -> Result<Answer, Pro
 }
 
 /// A store that is away is no fault of the request; anything else is ours.
-fn store_problem(app: &App, error: &LabError) -> Problem {
-    if app.link.is_open() && app.link.ping().is_ok() {
-        let text = error.to_string();
-        return Problem::new(500, format!("the store refused: {}", text.chars().take(300).collect::<String>()));
+fn store_problem(away: bool, error: &LabError) -> Problem {
+    if away {
+        return Problem::later(503, "the store is away; /api/v1/health says since when", 10);
     }
-    Problem::later(503, "the store is away; /api/v1/health says since when", 10)
+    let text: String = error.to_string().chars().take(300).collect();
+    Problem::new(500, format!("the store refused: {text}"))
 }
 
 fn not_found() -> Problem {
