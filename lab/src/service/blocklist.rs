@@ -180,10 +180,10 @@ impl List {
 
     fn ipset(&self) -> String {
         let mut text = String::new();
-        let direct: Vec<&IpAddr> =
-            self.entries.iter().filter(|(_, entry)| !entry.behind_proxy).map(|(address, _)| address).collect();
+        let direct: Vec<IpAddr> =
+            self.entries.iter().filter(|(_, entry)| !entry.behind_proxy).map(|(address, _)| *address).collect();
         for (set, family, six) in [("ja4-block-v4", "inet", false), ("ja4-block-v6", "inet6", true)] {
-            let members: Vec<&IpAddr> = direct.iter().copied().filter(|address| address.is_ipv6() == six).collect();
+            let members: Vec<IpAddr> = direct.iter().copied().filter(|address| address.is_ipv6() == six).collect();
             let room = members.len().max(65_536);
             let options = format!("hash:ip family {family} hashsize 1024 maxelem {room}");
             let _ = writeln!(text, "create {set} {options} -exist");
@@ -199,7 +199,7 @@ impl List {
     }
 
     fn crowdsec(&self) -> String {
-        let decisions: Vec<_> = self.entries.iter().map(|(address, entry)| {
+        let decisions = self.entries.iter().map(|(address, entry)| {
             json!({
                 "duration": CROWDSEC_DURATION, "origin": "ja4-platform", "reason": format!("ja4/{}: {}", entry.severity, comment(&entry.reason)),
                 "scope": "ip", "type": "ban", "value": address.to_string(),

@@ -144,7 +144,10 @@ impl Claimant {
         let (now_ns, steady_ns) = ((self.clock.wall_ns)(), (self.clock.steady_ns)());
         self.watched.retain(|token, _| rows.iter().any(|row| row.text("token") == token));
         let mut dead = Vec::new();
-        for row in rows.iter().filter(|row| !self.is_mine(row)) {
+        for row in &rows {
+            if self.is_mine(row) {
+                continue;
+            }
             let since = *self.watched.entry(row.text("token").to_owned()).or_insert(steady_ns);
             let why = if exclusive {
                 Some("its process let go of the database")

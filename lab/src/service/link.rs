@@ -79,7 +79,8 @@ impl Link {
         });
         let identity = identity(&self.db);
         let mut inner = self.lock();
-        *inner = Inner { root: Some(root), identity, opening: inner.opening.wrapping_add(1), idle: Vec::new() };
+        let opening = inner.opening.wrapping_add(1);
+        *inner = Inner { root: Some(root), identity, opening, idle: Vec::new() };
         drop(inner);
         self.state.store_is_back();
         Ok(note)
@@ -88,7 +89,8 @@ impl Link {
     /// Lets go of the store and every spare connection.
     pub fn close(&self) {
         let mut inner = self.lock();
-        let old = std::mem::replace(&mut *inner, Inner { opening: inner.opening, ..Inner::default() });
+        let opening = inner.opening;
+        let old = std::mem::replace(&mut *inner, Inner { opening, ..Inner::default() });
         drop(inner);
         drop(old);
     }

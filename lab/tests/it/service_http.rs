@@ -136,7 +136,7 @@ fn half_requests_do_not_keep_others_out() {
     std::thread::sleep(Duration::from_millis(300));
     let closed = many.iter().filter(|stream| {
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        matches!(Read::read(&mut &**stream, &mut [0; 1]), Ok(0))
+        matches!(std::io::Read::read(&mut &**stream, &mut [0; 1]), Ok(0))
     });
     assert!(closed.count() >= 20);
     drop(many);
