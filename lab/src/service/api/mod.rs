@@ -16,7 +16,7 @@ pub mod problem;
 pub mod statement;
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_replay::store::Store;
+use ja4_replay::store::{Statement, Store};
 
 use self::endpoints::Endpoint;
 use self::params::{Pairs, Question};
@@ -156,7 +156,7 @@ pub fn answer(store: &dyn Store, query: &Query, generation: u64) -> Result<Body,
 
 fn list(store: &dyn Store, endpoint: &Endpoint, question: &Question, generation: u64) -> Result<Body, LabError> {
     let places: Vec<usize> = question.filters.iter().map(|(place, _)| *place).collect();
-    let statement = endpoint.shape.statement(&places, question.sort, question.descending);
+    let text = endpoint.shape.statement(&places, question.sort, question.descending);
     let mut values = vec![question.range.0.to_string(), question.range.1.to_string()];
     for (place, value) in &question.filters {
         let uses = endpoint.shape.filters.get(*place).map_or(0, statement::Filter::uses);
@@ -166,7 +166,7 @@ fn list(store: &dyn Store, endpoint: &Endpoint, question: &Question, generation:
     values.push((question.limit + 1).to_string());
     values.push(question.offset.to_string());
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let rows = json_rows(&store.ask(&statement, &values)?)?;
+    let rows = json_rows(&store.ask(&Statement::shared(&text), &values)?)?;
     Ok(Body::json(page(rows, question.limit, question.offset, generation)))
 }
 

@@ -1,15 +1,9 @@
 //! Statements of the interface: what each SQL file says of its own filters and sort keys, and the texts made from those pieces.
 //!
-//! Promises: a text consists of pieces of files in `sql/` and of two words of ours (ASC, DESC), never of a request; values reach it
-//! as parameters. A text is made once and kept: the pieces allow a bounded number, because a request combines at most
-//! [`MOST_FILTERS`] filters (about 5 MB if someone asked for all of them).
+//! Promises: a text consists of pieces of files in `sql/` and of two words of ours (ASC, DESC): only `&'static str` can enter it,
+//! never anything of a request; values reach it as parameters.
 //!
 //! Read next: `sql/shared/queries/api_*.sql`, `endpoints.rs`.
-
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
-use ja4_replay::store::Statement;
 
 /// Filters that one request may combine, beside the time range.
 pub const MOST_FILTERS: usize = 4;
@@ -57,11 +51,7 @@ pub struct Shape {
     pub filters: Vec<Filter>,
     /// Columns that answers may be sorted by; the first is the default, downwards.
     pub sorts: Vec<&'static str>,
-    made: &'static Made,
 }
-
-/// Texts made so far, by filters (bits), sort key and direction.
-type Made = Mutex<BTreeMap<(u32, usize, bool), &'static str>>;
 
 impl Shape {
     /// Reads the head of a file.
@@ -76,29 +66,18 @@ impl Shape {
                 sorts = rest.split(", ").collect();
             }
         }
-        Self { text, filters, sorts, made: Box::leak(Box::default()) }
+        Self { text, filters, sorts }
     }
 
-    /// The statement with these filters (positions in [`Shape::filters`]), sorted by the sort key at `sort`.
+    /// The statement with these filters (positions in [`Shape::filters`], ascending), sorted by the sort key at `sort`.
     #[must_use]
-    pub fn statement(&self, filters: &[usize], sort: usize, descending: bool) -> Statement {
-        let bits =
-            filters.iter().fold(0_u32, |bits, place| bits | 1_u32.checked_shl(u32::try_from(*place).unwrap_or(31)).unwrap_or(0));
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let text =
-            made.entry((bits, sort, descending)).or_insert_with(|| Box::leak(self.make(bits, sort, descending).into_boxed_str()));
-        Statement::shared(text)
-    }
-
-    fn make(&self, bits: u32, sort: usize, descending: bool) -> String {
-        let chosen = self.filters.iter().enumerate().filter(|(place, _)| bits >> place & 1 == 1);
-        let clauses: Vec<&str> = chosen.map(|(_, filter)| filter.clause).collect();
-        let mut text = self.text.replace("/*filters*/", &clauses.join(" "));
-        if let (Some(default), Some(key)) = (self.sorts.first(), self.sorts.get(sort)) {
-            let direction = if descending { "DESC" } else { "ASC" };
-            text = text.replace(&format!("/*sort*/ {default} DESC"), &format!("{key} {direction}"));
-        }
-        text
+    pub fn statement(&self, filters: &[usize], sort: usize, descending: bool) -> String {
+        let clauses: Vec<&'static str> =
+            filters.iter().filter_map(|place| self.filters.get(*place)).map(|filter| filter.clause).collect();
+        let text = self.text.replace("/*filters*/", &clauses.join(" "));
+        let (Some(default), Some(key)) = (self.sorts.first(), self.sorts.get(sort)) else { return text };
+        let direction = if descending { "DESC" } else { "ASC" };
+        text.replace(&format!("/*sort*/ {default} DESC"), &format!("{key} {direction}"))
     }
 }
 
