@@ -7,14 +7,17 @@
 
 pub mod anomaly;
 pub mod audit;
+pub mod campaigns;
 pub mod catalogue;
 pub mod cli;
 pub mod cycle;
 pub mod dataset;
+pub mod detections;
 pub mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod feedback;
+pub mod fleets;
 pub mod frame;
 pub mod labels;
 pub mod live;

@@ -75,6 +75,19 @@ impl Rows {
         Ok(values.iter().map(Option::unwrap_or_default).collect())
     }
 
+    /// A column that an engine counted or summed: a number of whatever type, exact up to 2^53.
+    ///
+    /// # Errors
+    /// There is no such column, or it is not a number.
+    pub fn count(&self, name: &str) -> Result<Vec<i64>, LabError> {
+        self.int(name).or_else(|_| {
+            let texts = self.text(name)?;
+            let number = |text: &String| text.parse::<i64>().ok();
+            let numbers: Option<Vec<i64>> = texts.iter().map(number).collect();
+            numbers.ok_or_else(|| LabError::Ask(format!("read column {name}: it holds no whole numbers")))
+        })
+    }
+
     /// A column of doubles.
     ///
     /// # Errors

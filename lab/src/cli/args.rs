@@ -73,6 +73,13 @@ pub enum Command {
     /// The models kept: fit, list, show, diff, export, import, promote, rollback.
     #[command(subcommand)]
     Model(operation::ModelCommand),
+    /// Groups of anomalous sessions that belong together: list, show, merge, split, rename, close.
+    #[command(subcommand)]
+    Campaigns(operation::CampaignsCommand),
+    /// One client software behind many addresses.
+    Fleets(operation::FleetsArgs),
+    /// What needs no model to be seen: brute force, rotation, scanning, probing, contradiction.
+    Detections(operation::DetectionsArgs),
     /// What analysts decide: add, list, export, review.
     #[command(subcommand)]
     Feedback(operation::FeedbackCommand),

@@ -6,6 +6,7 @@
 
 pub mod args;
 mod ask;
+mod campaigns;
 mod console;
 mod demo;
 mod detect;
@@ -63,6 +64,9 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Evaluate(args) => evaluate::run(&args, console),
         Command::Rules(command) => rules::run(&command, console),
         Command::Model(command) => model::run(&command, threads, console),
+        Command::Campaigns(command) => campaigns::run(&command, threads, console),
+        Command::Fleets(args) => campaigns::fleets(&args, console),
+        Command::Detections(args) => campaigns::detections(&args, console),
         Command::Feedback(command) => feedback::run(&command, threads, console),
         Command::Detect(args) => detect::run(&args, threads, console),
         Command::Blocklist(args) => detect::blocklist(&args, console),

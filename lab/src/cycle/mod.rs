@@ -146,7 +146,9 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     verdicts.sort_by_key(|verdict| verdict.row);
     allow(&frame, &plan.settings, &mut verdicts)?;
     report.anomalies = count(verdicts.iter().filter(|verdict| verdict.anomaly).count());
-    write::write(store, &frame, &verdicts, &run_id(&plan.settings, &report))?;
+    let run_id = run_id(&plan.settings, &report);
+    write::write(store, &frame, &verdicts, &run_id)?;
+    crate::campaigns::after_scores(store, &frame, &run_id, &mut report.notes);
     store.checkpoint()?;
     Ok(report)
 }

@@ -203,3 +203,134 @@ pub struct FeedbackAddArgs {
     #[arg(long, value_name = "NAME", env = "USER", default_value = "analyst")]
     pub analyst: String,
 }
+
+/// `campaigns …`
+#[derive(Debug, Subcommand)]
+pub enum CampaignsCommand {
+    /// Campaigns, worst first.
+    List {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+    /// Sessions of one campaign.
+    Show {
+        /// Database.
+        #[arg(long, value_name = "DB")]
+        db: PathBuf,
+        /// Campaign.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Form of the output.
+        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+        format: RowFormat,
+    },
+    /// Another campaign is part of this one, from now on.
+    Merge {
+        /// What every decision needs.
+        #[command(flatten)]
+        decision: DecisionArgs,
+        /// The campaign that becomes part of it.
+        #[arg(value_name = "OTHER")]
+        other: String,
+    },
+    /// Members with this value are a campaign of their own, from now on.
+    Split {
+        /// What every decision needs.
+        #[command(flatten)]
+        decision: DecisionArgs,
+        /// One of src_ip=, ja4=, host=, user_agent=, network=.
+        #[arg(long, value_name = "FIELD=VALUE")]
+        by: String,
+    },
+    /// Give it a name.
+    Rename {
+        /// What every decision needs.
+        #[command(flatten)]
+        decision: DecisionArgs,
+        /// The name.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Dealt with.
+    Close {
+        /// What every decision needs.
+        #[command(flatten)]
+        decision: DecisionArgs,
+    },
+}
+
+/// What every decision about a campaign needs.
+#[derive(Debug, Args)]
+pub struct DecisionArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Campaign.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: String,
+    /// Who says so.
+    #[arg(long, value_name = "NAME", default_value = "analyst")]
+    pub analyst: String,
+}
+
+/// `fleets`
+#[derive(Debug, Args)]
+pub struct FleetsArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub format: RowFormat,
+}
+
+/// A detection by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DetectionName {
+    /// Many attempts at a login form.
+    BruteForce,
+    /// One address, many identities.
+    Rotation,
+    /// One address, many hosts, little found.
+    Scanning,
+    /// Paths that no visitor asks for.
+    Probing,
+    /// A claim that the connection contradicts.
+    Contradiction,
+}
+
+impl From<DetectionName> for crate::detections::Detection {
+    fn from(name: DetectionName) -> Self {
+        match name {
+            DetectionName::BruteForce => Self::BruteForce,
+            DetectionName::Rotation => Self::Rotation,
+            DetectionName::Scanning => Self::Scanning,
+            DetectionName::Probing => Self::Probing,
+            DetectionName::Contradiction => Self::Contradiction,
+        }
+    }
+}
+
+/// `detections`
+#[derive(Debug, Args)]
+pub struct DetectionsArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// Only this kind.
+    #[arg(long, value_enum)]
+    pub kind: Option<DetectionName>,
+    /// How many of each kind.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub top: usize,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub format: RowFormat,
+}

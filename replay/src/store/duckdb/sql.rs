@@ -27,6 +27,7 @@ pub struct Migration {
 /// All schema changes, oldest first.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") },
+    Migration { version: 5, name: "operation", text: include_str!("../../../../sql/duckdb/0005_operation.sql") },
     Migration { version: 6, name: "service", text: include_str!("../../../../sql/duckdb/0006_service.sql") },
 ];
 

@@ -1,0 +1,194 @@
+//! Fleets: one client software behind many addresses and networks.
+//!
+//! The graph has client software (JA4 with its User-Agent) on one side and networks (autonomous systems, or /24 and /48 where none is
+//! known) on the other; an edge weighs the addresses seen with both. Its communities are where software and networks go together
+//! more than chance would have it; a community is a fleet if its software comes from at least three addresses and its score
+//! reaches [`LEAST_SCORE`]. Promises: communities, identities and scores depend on what is stored alone; a fleet keeps its identity as long as
+//! its software does; fleets unseen for seven days before the newest session are removed.
+//!
+//! Read next: `score.rs` (what makes a fleet suspicious), `ja4_models::graph` (communities).
+
+mod score;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use duckdb::arrow::array::RecordBatch;
+use ja4_models::graph::{Graph, communities};
+use ja4_replay::store::{Statement, Store, TableName};
+use serde::Serialize;
+
+use self::score::{Fleet, Presence};
+use crate::campaigns::network_of;
+use crate::error::LabError;
+use crate::rows::{Columns, Rows, short_id};
+
+macro_rules! sql {
+    ($name:literal) => {
+        Statement::shared(include_str!(concat!("../../../sql/shared/queries/", $name, ".sql")))
+    };
+}
+
+const SESSIONS: Statement = sql!("fleet_sessions");
+const CAMPAIGN_OF: Statement = sql!("fleet_campaigns");
+const KNOWN: Statement = sql!("fleets_known");
+const LIST: Statement = sql!("fleets_list");
+const FLEET_DETECTIONS: TableName = TableName { schema: "ja4_processing", table: "fleet_detections" };
+
+/// Addresses a fleet has at least.
+const LEAST_ADDRESSES: usize = 3;
+/// Score a fleet has at least, 0 to 1.
+const LEAST_SCORE: f64 = 0.3;
+/// How long a fleet is kept after it was last seen, ns (7 days).
+const KEPT_NS: i64 = 7 * 86_400 * 1_000_000_000;
+
+/// What an update found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FleetReport {
+    /// Client softwares looked at.
+    pub software: usize,
+    /// Fleets found.
+    pub fleets: usize,
+}
+
+/// Looks for fleets among the scored sessions of the hours from `from_ms` to `to_ms` (end excluded) and brings the table up to date.
+///
+/// # Errors
+/// The engine's refusal.
+pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> Result<FleetReport, LabError> {
+    let presences = presences(store, from_ms, to_ms)?;
+    let software: BTreeSet<&str> = presences.iter().map(|presence| presence.software.as_str()).collect();
+    let mut report = FleetReport { software: software.len(), fleets: 0 };
+    let newest = presences.iter().map(|presence| presence.last_ns).max();
+    let Some(newest) = newest else { return Ok(report) };
+    let campaigns = campaigns(store)?;
+    let known = known(store)?;
+    let mut fleets: Vec<Fleet> =
+        grouped(&presences)?.into_values().filter_map(|members| Fleet::of(&members, &campaigns)).collect();
+    fleets.retain(|fleet| fleet.ips >= LEAST_ADDRESSES && fleet.score >= LEAST_SCORE);
+    for fleet in &mut fleets {
+        fleet.id = format!("f{}", short_id([fleet.ja4.as_str(), &fleet.user_agent]).get(..10).unwrap_or_default());
+        if let Some((first, _)) = known.get(&fleet.id) {
+            fleet.first_ns = fleet.first_ns.min(*first);
+        }
+    }
+    fleets.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
+    let mut ids = BTreeSet::new();
+    fleets.retain(|fleet| ids.insert(fleet.id.clone()));
+    report.fleets = fleets.len();
+    let old = known.iter().filter(|(_, (_, last))| newest.saturating_sub(*last) > KEPT_NS).map(|(id, _)| id.clone());
+    ids.extend(old);
+    let keys: Vec<&str> = ids.iter().map(String::as_str).collect();
+    store.replace(FLEET_DETECTIONS, "fleet_id", &keys, Some(batch(&fleets, scored_run)?))?;
+    Ok(report)
+}
+
+/// Fleets, worst first.
+///
+/// # Errors
+/// The engine's refusal.
+pub fn list(store: &dyn Store) -> Result<Vec<RecordBatch>, LabError> {
+    Ok(store.ask(&LIST, &[])?)
+}
+
+fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence>, LabError> {
+    let rows = Rows::ask(store, &SESSIONS, &[&from_ms.to_string(), &to_ms.to_string()])?;
+    let (ja4s, agents, ips) = (rows.text("ja4")?, rows.text("user_agent")?, rows.text("src_ip")?);
+    let (asns, names, countries, hosts) = (rows.int("asn")?, rows.text("as_name")?, rows.text("country")?, rows.text("host")?);
+    let (sessions, hits) = (rows.count("sessions")?, rows.count("hits")?);
+    let (anomalies, host_counts) = (rows.count("anomalies")?, rows.count("hosts")?);
+    let (scores, least, shares) = (rows.float("score")?, rows.float("score_least")?, rows.float("population_share")?);
+    let (firsts, lasts) = (rows.int("first_ns")?, rows.int("last_ns")?);
+    let text = |column: &[String], row: usize| column.get(row).cloned().unwrap_or_default();
+    let int = |column: &[i64], row: usize| column.get(row).copied().unwrap_or_default();
+    let float = |column: &[f64], row: usize| column.get(row).copied().unwrap_or_default();
+    let one = |row: usize| {
+        let (ja4, user_agent, src_ip, asn) = (text(&ja4s, row), text(&agents, row), text(&ips, row), int(&asns, row));
+        Presence {
+            software: format!("{ja4}\n{user_agent}"),
+            network: if asn > 0 { format!("AS{asn}") } else { network_of(&src_ip) },
+            ja4,
+            user_agent,
+            src_ip,
+            asn,
+            as_name: text(&names, row),
+            country: text(&countries, row),
+            host: text(&hosts, row),
+            hosts: int(&host_counts, row),
+            sessions: int(&sessions, row),
+            hits: int(&hits, row),
+            anomalies: int(&anomalies, row),
+            score: (float(&least, row), float(&scores, row)),
+            population_share: float(&shares, row),
+            first_ns: int(&firsts, row),
+            last_ns: int(&lasts, row),
+        }
+    };
+    Ok((0..rows.len()).map(one).collect())
+}
+
+/// Presences by community and, within it, by the software that most of its addresses show.
+fn grouped(presences: &[Presence]) -> Result<BTreeMap<(u32, String), Vec<&Presence>>, LabError> {
+    let mut nodes: BTreeMap<(u8, &str), u32> = BTreeMap::new();
+    for presence in presences {
+        for key in [(0, presence.software.as_str()), (1, presence.network.as_str())] {
+            let next = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+            nodes.entry(key).or_insert(next);
+        }
+    }
+    let node = |key: (u8, &str)| nodes.get(&key).copied().unwrap_or_default();
+    let edges: Vec<(u32, u32, f64)> =
+        presences.iter().map(|presence| (node((0, &presence.software)), node((1, &presence.network)), 1.0)).collect();
+    let found = communities(&Graph::new(nodes.len(), &edges)?, 1.0);
+    let mut grouped: BTreeMap<(u32, String), Vec<&Presence>> = BTreeMap::new();
+    for presence in presences {
+        // An address belongs where its software does: the networks of a community may carry others as well.
+        let community = usize::try_from(node((0, &presence.software))).ok().and_then(|at| found.get(at)).copied();
+        grouped.entry((community.unwrap_or_default(), presence.software.clone())).or_default().push(presence);
+    }
+    Ok(grouped)
+}
+
+/// Campaign of most sessions of each (address, JA4).
+fn campaigns(store: &dyn Store) -> Result<BTreeMap<(String, String), String>, LabError> {
+    let rows = Rows::ask(store, &CAMPAIGN_OF, &[])?;
+    let (ips, ja4s, ids, counts) = (rows.text("src_ip")?, rows.text("ja4")?, rows.text("campaign_id")?, rows.count("sessions")?);
+    let mut most: BTreeMap<(String, String), (i64, String)> = BTreeMap::new();
+    for ((ip, ja4), (id, count)) in ips.into_iter().zip(ja4s).zip(ids.into_iter().zip(counts)) {
+        let slot = most.entry((ip, ja4)).or_insert((0, String::new()));
+        if count > slot.0 {
+            *slot = (count, id);
+        }
+    }
+    Ok(most.into_iter().map(|(key, (_, id))| (key, id)).collect())
+}
+
+/// First and last sight of the fleets kept.
+fn known(store: &dyn Store) -> Result<BTreeMap<String, (i64, i64)>, LabError> {
+    let rows = Rows::ask(store, &KNOWN, &[])?;
+    let (ids, firsts, lasts) = (rows.text("fleet_id")?, rows.int("first_ns")?, rows.int("last_ns")?);
+    Ok(ids.into_iter().zip(firsts.into_iter().zip(lasts)).collect())
+}
+
+fn batch(fleets: &[Fleet], scored_run: &str) -> Result<RecordBatch, LabError> {
+    let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    Columns::new()
+        .text("fleet_id", fleets.iter().map(|fleet| &fleet.id))
+        .int("first_ns", fleets.iter().map(|fleet| fleet.first_ns))
+        .int("last_ns", fleets.iter().map(|fleet| fleet.last_ns))
+        .text("ja4", fleets.iter().map(|fleet| &fleet.ja4))
+        .text("header_order", fleets.iter().map(|_| ""))
+        .text("user_agent", fleets.iter().map(|fleet| &fleet.user_agent))
+        .int("ips", fleets.iter().map(|fleet| size(fleet.ips)))
+        .int("networks", fleets.iter().map(|fleet| size(fleet.networks)))
+        .int("asns", fleets.iter().map(|fleet| size(fleet.asns)))
+        .int("countries", fleets.iter().map(|fleet| size(fleet.countries)))
+        .int("hosts", fleets.iter().map(|fleet| fleet.hosts))
+        .int("sessions", fleets.iter().map(|fleet| fleet.sessions))
+        .int("hits", fleets.iter().map(|fleet| fleet.hits))
+        .float("score", fleets.iter().map(|fleet| fleet.score))
+        .text("severity", fleets.iter().map(Fleet::severity))
+        .text("reason", fleets.iter().map(Fleet::reason))
+        .text("traits", fleets.iter().map(Fleet::traits))
+        .text("scored_run", fleets.iter().map(|_| scored_run))
+        .batch()
+}
