@@ -37,6 +37,7 @@ demo: build ## Replay the recorded data set and print the ranked sessions
 
 .PHONY: test
 test: test-packages check build ## Everything that CI runs
+	scripts/sql_engines.sh
 	cargo test --release --workspace
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	scripts/check_light.sh

@@ -3,7 +3,7 @@
 //! Promises: every figure is read from the store; the text is the same on the command line and in the desktop; what is not
 //! known is said to be unknown.
 //!
-//! Read next: `sql/duckdb/queries/explain_*.sql`, `cycle/reason.rs`.
+//! Read next: `sql/shared/queries/explain_*.sql`, `cycle/reason.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,18 +16,25 @@ use serde::Deserialize;
 use crate::error::LabError;
 use crate::render::{self, visible};
 
+/// One text for both engines, or a twin for each.
 macro_rules! query {
-    ($name:literal) => {
-        Statement::shared(include_str!(concat!("../../sql/duckdb/queries/", $name, ".sql")))
+    (shared $name:literal) => {
+        Statement::shared(include_str!(concat!("../../sql/shared/queries/", $name, ".sql")))
+    };
+    (twins $name:literal) => {
+        Statement {
+            duckdb: include_str!(concat!("../../sql/duckdb/queries/", $name, ".sql")),
+            clickhouse: include_str!(concat!("../../sql/clickhouse/queries/", $name, ".sql")),
+        }
     };
 }
 
-const WORST: Statement = query!("explain_worst");
-const SCORE: Statement = query!("explain_score");
-const HANDSHAKE: Statement = query!("explain_handshake");
-const JOIN: Statement = query!("explain_join");
-const CLAIMS: Statement = query!("explain_claims");
-const REQUESTS: Statement = query!("explain_requests");
+const WORST: Statement = query!(shared "explain_worst");
+const SCORE: Statement = query!(twins "explain_score");
+const HANDSHAKE: Statement = query!(shared "explain_handshake");
+const JOIN: Statement = query!(shared "explain_join");
+const CLAIMS: Statement = query!(shared "explain_claims");
+const REQUESTS: Statement = query!(twins "explain_requests");
 
 /// A row as names and texts.
 type Row = BTreeMap<String, String>;
@@ -48,7 +55,8 @@ pub fn explain(store: &dyn Store, session: Option<&str>, ip: Option<&str>) -> Re
     };
     let mut text = String::new();
     let get = |name: &str| score.get(name).map_or("", String::as_str);
-    let key = [get("win_ms"), get("src_ip"), get("ja4"), get("host")];
+    // The window's start stands for both of its bounds.
+    let key = [get("win_ms"), get("win_ms"), get("src_ip"), get("ja4"), get("host")];
     verdict(&mut text, &get);
     section(&mut text, "Handshake", &store.ask(&HANDSHAKE, &key)?, "no packet of this connection was captured");
     section(&mut text, "Join", &store.ask(&JOIN, &key)?, "no request is stored");

@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod cycle;
 pub mod dataset;
+pub mod db;
 pub mod detections;
 pub mod error;
 pub mod evaluate;

@@ -7,12 +7,15 @@
 use std::path::Path;
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_replay::store::{self, OpenOptions, Store};
+use ja4_replay::store::{self, OpenOptions, Statement, Store};
 
 use crate::error::LabError;
 
-const SESSIONS: &str = include_str!("../../sql/duckdb/queries/sessions.sql");
-const HAS_REQUESTS: &str = include_str!("../../sql/duckdb/queries/has_requests.sql");
+const SESSIONS: Statement = Statement {
+    duckdb: include_str!("../../sql/duckdb/queries/sessions.sql"),
+    clickhouse: include_str!("../../sql/clickhouse/queries/sessions.sql"),
+};
+const HAS_REQUESTS: Statement = Statement::shared(include_str!("../../sql/shared/queries/has_requests.sql"));
 
 /// Opens a database for statements that a person typed: read-only, and no other file can be touched.
 ///
@@ -29,7 +32,7 @@ pub fn open_confined(path: &Path) -> Result<Box<dyn Store>, LabError> {
 pub fn ranked(store: &dyn Store, top: usize, condition: Option<&str>) -> Result<Vec<RecordBatch>, LabError> {
     let condition = condition.unwrap_or("true");
     // The engine parses the condition; balanced or not, it runs where nothing can be changed.
-    let text = SESSIONS.replace("/*condition*/ true", condition).replace("/*top*/ 25", &top.to_string());
+    let text = SESSIONS.text(store.engine()).replace("/*condition*/ true", condition).replace("/*top*/ 25", &top.to_string());
     Ok(store.query(&text)?)
 }
 
@@ -42,7 +45,7 @@ pub fn why_empty(store: &dyn Store, condition: Option<&str>) -> Result<String, L
     if let (Some(condition), true) = (condition, scored > 0) {
         return Ok(format!("no session meets the condition {condition:?}; without it there are some"));
     }
-    let requests = store.query(HAS_REQUESTS)?.iter().map(RecordBatch::num_rows).sum::<usize>();
+    let requests = store.ask(&HAS_REQUESTS, &[])?.iter().map(RecordBatch::num_rows).sum::<usize>();
     Ok(if requests == 0 {
         "the database holds no requests: import some with `ja4-lab replay CAPTURE --http-log LOG --db DB`".to_owned()
     } else {

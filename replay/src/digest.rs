@@ -137,6 +137,16 @@ pub(crate) fn canonical_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The hash of each row of `batch`, as a [`TableDigest`] makes it.
+///
+/// # Errors
+/// A column that is neither BIGINT, DOUBLE nor VARCHAR.
+pub fn row_hashes(batch: &RecordBatch) -> Result<Vec<[u8; 32]>, DigestError> {
+    let mut digest = TableDigest::new();
+    digest.add(batch, 0)?;
+    Ok(digest.rows.into_iter().map(|(_, hash)| hash).collect())
+}
+
 /// The digest of request rows as they are written, so that nothing need be read back: the same value as a [`TableDigest`] over the
 /// stored rows gives.
 #[derive(Debug, Default)]

@@ -64,6 +64,24 @@ pub enum ReplayError {
         /// The engine's words, first line.
         detail: String,
     },
+    /// A server does not answer, or says that it cannot now.
+    #[error(
+        "{operation} in {store}: the server does not answer as it should ({detail}); is it running, and is the address right?"
+    )]
+    Unreachable {
+        /// What was being done.
+        operation: &'static str,
+        /// The store, without password.
+        store: String,
+        /// The system's or the server's words.
+        detail: String,
+    },
+    /// The address of a server cannot be understood.
+    #[error("open store: {detail}")]
+    Address {
+        /// What is wrong and what is accepted.
+        detail: String,
+    },
     /// The disk is full.
     #[error("{operation} in {}: the disk is full; nothing of the unfinished batch was kept: free some space and run the same command again", path.display())]
     DiskFull {
@@ -107,6 +125,12 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
+    /// Whether the same call may succeed later with nothing changed: the store is away, busy or full, not wrong.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::DiskFull { .. } | Self::Locked { .. })
+    }
+
     /// Sorts an engine error into the sentence that helps.
     pub(crate) fn engine(operation: &'static str, path: &Path, error: &duckdb::Error) -> Self {
         Self::engine_text(operation, path, &error.to_string())

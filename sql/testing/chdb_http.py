@@ -2,7 +2,7 @@
 """ClickHouse's HTTP interface, as far as the Rust `clickhouse` crate 0.15 (and curl) needs it, over chdb.
 
     python chdb_http.py --path DIR --port 18123 [--schema] [--config-file conf.xml] [--user u --password p]
-                        [--compatibility 24.8] [--advertise 24.8.14.39] [--init a.sql --init b.sql] [--port-file FILE]
+                        [--compatibility 24.8] [--advertise 24.8.14.39] [--init a.sql --init b.sql] [--port-file FILE] [--until-stdin-closes]
 
 Only the standard library and chdb. TEST USE ONLY (no TLS, one process, queries serialised by a lock).
 --schema applies all files of sql/clickhouse and sql/shared; --port 0 takes a free port and writes it to --port-file.
@@ -219,7 +219,8 @@ class Handler(BaseHTTPRequestHandler):
                     if readonly: sets.append(("readonly", "2"))
                     if o.compatibility and not any(k == 'compatibility' for k, _ in sets):
                         conn.query(f"SET compatibility='{o.compatibility}'")
-                    for k, v in sets:
+                    # a server applies all settings of a request at once; here one after the other, so what forbids the rest comes last
+                    for k, v in sorted(sets, key=lambda s: s[0] == 'readonly'):
                         if not re.fullmatch(r'[A-Za-z_][A-Za-z0-9_.]*', k): raise HttpError(115, 'UNKNOWN_SETTING', f'Unknown setting {k}')
                         conn.query("SET %s = '%s'" % (k, v.replace('\\', '\\\\').replace("'", "\\'")))
                 stream_fmt = None
@@ -315,6 +316,7 @@ def main():
     a.add_argument('--path', required=True); a.add_argument('--host', default='127.0.0.1'); a.add_argument('--port', type=int, default=18123)
     a.add_argument('--schema', action='store_true'); a.add_argument('--config-file'); a.add_argument('--user'); a.add_argument('--password'); a.add_argument('--compatibility')
     a.add_argument('--advertise'); a.add_argument('--init', action='append', default=[]); a.add_argument('--verbose', action='store_true')
+    a.add_argument('--until-stdin-closes', action='store_true', help='end when the program that started it ends')
     a.add_argument('--port-file', help='write the bound port here (use with --port 0)')
     opt = a.parse_args()
     s = Server(opt)
@@ -322,6 +324,8 @@ def main():
         with open(opt.port_file + '.tmp', 'w') as f: f.write(str(s.server_address[1]))
         os.replace(opt.port_file + '.tmp', opt.port_file)
     print(f'chdb {s.engine_version} on http://{opt.host}:{s.server_address[1]}', flush=True)
+    if opt.until_stdin_closes:
+        threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
     try: s.serve_forever()
     except KeyboardInterrupt: pass
     finally: s.root.close()

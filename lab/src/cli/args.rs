@@ -4,6 +4,7 @@
 //!
 //! Read next: `mod.rs` (what each command does with it).
 
+mod db;
 mod evaluate;
 mod live;
 mod rules;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::db::{CopyArgs, DbCommand, ImportArgs, PurgeArgs};
 pub use self::evaluate::{EvaluateArgs, HoldOutName};
 pub use self::live::LiveArgs;
 pub use self::rules::RulesCommand;
@@ -179,7 +181,7 @@ pub struct ReplayArgs {
     /// `auto`, `reqin` (JSON lines), `combined`, `common`, or an Apache LogFormat string.
     #[arg(long, default_value = "auto", value_name = "FORMAT")]
     pub http_format: String,
-    /// Database to write (a DuckDB file).
+    /// Database to write: a DuckDB file, or clickhouse://USER@HOST:PORT (password in JA4_CLICKHOUSE_PASSWORD).
     #[arg(long, value_name = "DB")]
     pub db: PathBuf,
     /// How long a request waits for its handshake, and the reverse: 500ms, 10s, 2m.
@@ -337,26 +339,6 @@ impl From<VoiceName> for ja4_models::VoiceKind {
             VoiceName::Ensemble => Self::Ensemble,
         }
     }
-}
-
-/// `db …`
-#[derive(Debug, Subcommand)]
-pub enum DbCommand {
-    /// Bring a database to this version's schema.
-    Migrate {
-        /// Database.
-        #[arg(long, value_name = "DB")]
-        db: PathBuf,
-    },
-    /// Sizes, time range, inputs and versions.
-    Info {
-        /// Database.
-        #[arg(long, value_name = "DB")]
-        db: PathBuf,
-        /// Form of the output.
-        #[arg(long, value_enum, default_value_t = RowFormat::Table)]
-        format: RowFormat,
-    },
 }
 
 /// `dataset …`

@@ -1,4 +1,4 @@
-//! Commands that only ask a database: sessions, explain, sql, features, db.
+//! Commands that only ask a database: sessions, explain, sql, features.
 //!
 //! Promises: the file is opened read-only and confined; an empty answer comes with its reason.
 //!
@@ -8,7 +8,6 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_replay::store::duckdb::sql as statements;
 use ja4_replay::store::{self, OpenOptions, Store};
 
 use super::args::{ExplainArgs, FeaturesArgs, QueryFormat, RowFormat, SessionsArgs, SqlArgs};
@@ -57,28 +56,9 @@ pub fn features(args: &FeaturesArgs, console: &Console) -> Result<(), LabError> 
     Ok(())
 }
 
-pub fn migrate(db: &Path, console: &Console) -> Result<(), LabError> {
-    let mut store = store::open(db, &OpenOptions { now_ns: Console::now_ns(), ..OpenOptions::default() })?;
-    if let Some(old) = store.set_aside() {
-        console.note(&set_aside(db, old));
-    }
-    let applied = store.migrate()?;
-    console.line(&format!("{}: {applied} migrations applied, schema version {}", db.display(), statements::latest_version()))
-}
-
-pub fn info(db: &Path, format: RowFormat, console: &Console) -> Result<(), LabError> {
-    let store = sessions::open_confined(db)?;
-    console.rows(&store.query(statements::INFO)?, format)?;
-    if format == RowFormat::Table {
-        console.rows(&store.query(statements::MATCH_COUNTS)?, format)?;
-        console.rows(&store.query(statements::INPUTS)?, format)?;
-    }
-    Ok(())
-}
-
 /// Opens an existing database to change it, brought to this version's schema.
 pub fn open_to_change(db: &Path, threads: usize) -> Result<Box<dyn Store>, LabError> {
-    if !db.exists() && !db.to_string_lossy().contains("://") {
+    if !store::may_exist(db) {
         // Says that there is none, instead of making one.
         sessions::open_confined(db)?;
     }

@@ -8,6 +8,7 @@ pub mod args;
 mod ask;
 mod campaigns;
 mod console;
+mod db;
 mod demo;
 mod detect;
 mod evaluate;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use self::args::{Cli, Command, DatasetCommand, DbCommand};
+use self::args::{Cli, Command, DatasetCommand};
 use self::console::Console;
 use crate::error::LabError;
 
@@ -70,8 +71,7 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Feedback(command) => feedback::run(&command, threads, console),
         Command::Detect(args) => detect::run(&args, threads, console),
         Command::Blocklist(args) => detect::blocklist(&args, console),
-        Command::Db(DbCommand::Migrate { db }) => ask::migrate(&db, console),
-        Command::Db(DbCommand::Info { db, format }) => ask::info(&db, format, console),
+        Command::Db(command) => db::run(&command, console),
         Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),
         Command::Dataset(DatasetCommand::Verify { folder }) => demo::verify(folder.as_deref(), console),
         Command::Completions { shell } => {

@@ -24,7 +24,7 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
         from_ms: args.from.as_deref().map(parse_time).transpose()?,
         to_ms: args.to.as_deref().map(parse_time).transpose()?,
     };
-    if !args.db.exists() {
+    if !store::may_exist(&args.db) {
         sessions::open_confined(&args.db)?;
     }
     let mut store = store::open(&args.db, &OpenOptions { threads, now_ns: Console::now_ns(), ..OpenOptions::default() })?;

@@ -34,7 +34,7 @@ use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};
 use crate::labels::{self, Labels};
 
-const FEATURE_FRAME: &str = include_str!("../../../sql/duckdb/queries/feature_frame.sql");
+const FEATURE_FRAME: &str = include_str!("../../../sql/shared/queries/feature_frame.sql");
 
 /// Features kept of each explanation, besides those of the nearest change.
 const PARTS_KEPT: usize = 8;

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod bad_input;
+mod bad_network;
+mod clickhouse;
 mod determinism;
 mod help;
 mod join_truth;
@@ -16,6 +18,7 @@ mod live_replay;
 mod models;
 mod oracle;
 mod rules;
+mod server;
 mod service;
 mod service_api;
 mod service_blocklist;

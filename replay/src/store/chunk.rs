@@ -8,16 +8,17 @@
 use std::sync::Arc;
 
 use duckdb::arrow::array::{
-    ArrayRef, BooleanArray, Float64Builder, Int64Array, Int64Builder, RecordBatch, StringArray, StringBuilder,
+    ArrayRef, AsArray as _, BooleanArray, Float64Builder, Int64Array, Int64Builder, RecordBatch, StringArray, StringBuilder,
 };
 use duckdb::arrow::compute::filter_record_batch;
-use duckdb::arrow::datatypes::{DataType, Field, Schema};
+use duckdb::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use duckdb::arrow::error::ArrowError;
 use ja4_join::row::{COLUMNS, ColumnKind, ColumnVisitor, HttpLogRow, Text};
 use sha2::{Digest as _, Sha256};
 
 use super::TlsOnlyRow;
-use crate::digest::{canonical_float, canonical_text};
+use crate::ReplayError;
+use crate::digest::{canonical_float, canonical_text, row_hashes};
 
 /// Rows in a chunk.
 pub const CHUNK_ROWS: usize = 4096;
@@ -129,6 +130,37 @@ impl Chunk {
         })
     }
 
+    /// Columns that a store or a file gave, in the table's order and types, as a chunk.
+    ///
+    /// # Errors
+    /// Columns that are not those of the table.
+    pub fn of_columns(table: ChunkTable, columns: RecordBatch) -> Result<Self, ReplayError> {
+        let refuse = |what: &str| ReplayError::Columns(format!("{what} is missing or has another type"));
+        let ints = |name: &str| columns.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>().cloned());
+        let (hi, lo) = match table {
+            ChunkTable::Requests => ("row_hi", "row_lo"),
+            ChunkTable::Handshakes => ("key_hi", "key_lo"),
+        };
+        let (hi, lo) = (ints(hi).ok_or_else(|| refuse(hi))?, ints(lo).ok_or_else(|| refuse(lo))?);
+        let times = ints("ts_ns").ok_or_else(|| refuse("ts_ns"))?;
+        let columns = match table {
+            ChunkTable::Requests => RecordBatch::try_new(Arc::new(request_schema()), columns.columns().to_vec())
+                .map_err(|error| ReplayError::columns(&error))?,
+            ChunkTable::Handshakes => columns,
+        };
+        Ok(Self {
+            table,
+            keys: hi.values().iter().copied().zip(lo.values().iter().copied()).collect(),
+            hashes: match table {
+                ChunkTable::Requests => row_hashes(&columns).map_err(|error| ReplayError::Columns(error.to_string()))?,
+                ChunkTable::Handshakes => Vec::new(),
+            },
+            first_ns: times.values().iter().copied().min().unwrap_or(i64::MAX),
+            last_ns: times.values().iter().copied().max().unwrap_or(i64::MIN),
+            columns,
+        })
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -153,7 +185,9 @@ impl Chunk {
     }
 }
 
-fn request_schema() -> Schema {
+/// The Arrow schema of `ja4_logs.http_logs`.
+#[must_use]
+pub fn request_schema() -> Schema {
     Schema::new(
         COLUMNS
             .iter()

@@ -1,12 +1,14 @@
-//! Where joined rows live: one trait, DuckDB behind it today; what it stores is what `sql/` defines.
+//! Where joined rows live: one trait, DuckDB or a ClickHouse server behind it; what both store is what `sql/` defines.
 //!
 //! Promises: appending is idempotent by row key; a call that returned has been written to the database's own log; a query
 //! gives Arrow batches; damage and locks are told as sentences, never as an abort.
 //!
-//! Read next: `duckdb/mod.rs` (opening and migrating), `duckdb/append.rs`, `chunk.rs` (rows to Arrow).
+//! Read next: `duckdb/mod.rs` (opening and migrating), `duckdb/append.rs`, `chunk.rs` (rows to Arrow), `clickhouse/mod.rs`.
 
 pub mod chunk;
+pub mod clickhouse;
 pub mod duckdb;
+mod read_only;
 pub mod remote;
 
 use std::path::Path;
@@ -159,6 +161,13 @@ pub trait Store: Send {
     /// The engine's refusal.
     fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError>;
 
+    /// Runs the statements of a file of ours that change data, each with the same values: together where the engine has
+    /// transactions that span tables, else one after the other (so that the call may be repeated).
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    fn change(&self, statements: &Statement, values: &[&str]) -> Result<(), ReplayError>;
+
     /// Adds a batch to a table of ours; columns in the table's order.
     ///
     /// # Errors
@@ -215,11 +224,49 @@ pub trait Store: Send {
     fn checkpoint(&self) -> Result<(), ReplayError>;
 }
 
-/// Opens the store that `db` names: the path of a DuckDB file, or `http://HOST:PORT` of a process that writes one. With `read_only` it must exist, and nothing in it changes.
+pub use self::clickhouse::address::is_server;
+
+/// The newest schema of an engine that this program knows.
+#[must_use]
+pub fn latest_version(engine: Engine) -> i64 {
+    match engine {
+        Engine::DuckDb => duckdb::sql::latest_version(),
+        Engine::ClickHouse => clickhouse::sql::latest_version(),
+    }
+}
+
+/// Whether `db` is there to be read: a file that exists, or the address of a server, which opening asks.
+#[must_use]
+pub fn may_exist(db: &Path) -> bool {
+    is_server(db) || db.to_str().is_some_and(|text| text.starts_with("http://")) || db.exists()
+}
+
+/// The statements of a file of `sql/`: comment lines dropped, split where a line ends with `;` (`sql/README.md`).
+pub(crate) fn statements(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut one = String::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("--")) {
+        one.push_str(line);
+        one.push('\n');
+        if line.trim_end().ends_with(';') {
+            found.push(one.trim().trim_end_matches(';').to_owned());
+            one.clear();
+        }
+    }
+    found.push(one.trim().to_owned());
+    found.retain(|statement| !statement.is_empty());
+    found
+}
+
+/// Opens the store that `db` names: the path of a DuckDB file, `clickhouse://user@host:port`, or `http://HOST:PORT` of a
+/// process that writes one. With `read_only` it must exist, and nothing in it changes.
 ///
 /// # Errors
-/// It does not exist, is locked, damaged (read-only; a writable one is set aside), or newer than this program.
+/// It does not exist, cannot be reached, is locked, damaged (read-only; a writable file is set aside), or newer than this program.
 pub fn open(db: &Path, options: &OpenOptions) -> Result<Box<dyn Store>, ReplayError> {
+    if is_server(db) {
+        return Ok(Box::new(clickhouse::ClickHouse::open(db, options)?));
+    }
     if let Some(url) = db.to_str().filter(|text| text.starts_with("http://")) {
         return Ok(Box::new(remote::Remote::open(url)?));
     }

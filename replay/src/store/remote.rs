@@ -100,6 +100,10 @@ impl Store for Remote {
         Ok(batches)
     }
 
+    fn change(&self, _statements: &Statement<'_>, _values: &[&str]) -> Result<(), ReplayError> {
+        self.refuse()
+    }
+
     fn insert(&self, _table: TableName, _batch: RecordBatch) -> Result<(), ReplayError> {
         self.refuse()
     }

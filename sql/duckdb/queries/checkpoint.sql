@@ -1,1 +1,2 @@
+-- Folds the write-ahead log into the file.
 CHECKPOINT;

@@ -6,6 +6,7 @@
 //! Read next: `probe.rs` (the child), `append.rs`, `query.rs`, `tables.rs`, `sql.rs` (the statements, from `sql/`).
 
 mod append;
+pub mod files;
 pub mod probe;
 mod query;
 pub mod sql;
@@ -230,6 +231,10 @@ impl Store for DuckDb {
 
     fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
         query::ask(self, statement.duckdb, values)
+    }
+
+    fn change(&self, statements: &Statement, values: &[&str]) -> Result<(), ReplayError> {
+        query::change(self, statements.duckdb, values)
     }
 
     fn insert(&self, table: TableName, batch: RecordBatch) -> Result<(), ReplayError> {

@@ -27,6 +27,7 @@ pub struct Migration {
 /// All schema changes, oldest first.
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "init", text: include_str!("../../../../sql/duckdb/0001_init.sql") },
+    Migration { version: 3, name: "intake", text: include_str!("../../../../sql/duckdb/0003_intake.sql") },
     Migration { version: 5, name: "operation", text: include_str!("../../../../sql/duckdb/0005_operation.sql") },
     Migration { version: 6, name: "service", text: include_str!("../../../../sql/duckdb/0006_service.sql") },
 ];
@@ -53,16 +54,33 @@ pub fn latest_version() -> i64 {
 }
 
 macro_rules! queries {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
-        $($(#[$doc])* pub const $name: &str = include_str!(concat!("../../../../sql/duckdb/queries/", $file, ".sql"));)*
+    ($folder:literal: $($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        $($(#[$doc])* pub const $name: &str = include_str!(concat!("../../../../sql/", $folder, "/queries/", $file, ".sql"));)*
     };
 }
 
 queries! {
+    "shared":
     /// 1 once the schema exists.
     HAS_MIGRATIONS = "has_migrations";
     /// Applied migrations in order.
     APPLIED_MIGRATIONS = "applied_migrations";
+    /// Every request.
+    ALL_ROWS = "all_rows";
+    /// Every session's features.
+    ALL_FEATURES = "all_features";
+    /// Every score.
+    ALL_SCORES = "all_scores";
+    /// Everything imported.
+    INPUTS = "inputs";
+    /// Rows and sessions, in numbers.
+    TOTALS = "totals";
+    /// Requests by match kind.
+    MATCH_COUNTS = "match_counts";
+}
+
+queries! {
+    "duckdb":
     /// Records one.
     RECORD_MIGRATION = "record_migration";
     /// Keys of stored requests in a time range.
@@ -73,12 +91,6 @@ queries! {
     NEWEST_REQUEST = "newest_request";
     /// Time of the latest handshake without request, and their number.
     NEWEST_HANDSHAKE = "newest_handshake";
-    /// Every request.
-    ALL_ROWS = "all_rows";
-    /// Every session's features.
-    ALL_FEATURES = "all_features";
-    /// Every score.
-    ALL_SCORES = "all_scores";
     /// Bounds the engine's memory while rows stream in.
     IMPORT_MEMORY = "import_memory";
     /// Lifts that bound.
@@ -87,8 +99,6 @@ queries! {
     PROBE = "probe";
     /// Folds the log into the file.
     CHECKPOINT = "checkpoint";
-    /// Everything imported.
-    INPUTS = "inputs";
     /// Removes an input's record.
     FORGET_INPUT = "forget_input";
     /// Records an input.
@@ -105,10 +115,10 @@ queries! {
     FORGET_BY_COLUMN = "forget_by_column";
     /// Copies anomalous scores.
     KEEP_ANOMALIES = "keep_anomalies";
+    /// Rows of a Parquet file.
+    READ_PARQUET = "read_parquet";
+    /// Rows of a JSON Lines file.
+    READ_JSONL = "read_jsonl";
     /// What a database holds.
     INFO = "info";
-    /// Rows and sessions, in numbers.
-    TOTALS = "totals";
-    /// Requests by match kind.
-    MATCH_COUNTS = "match_counts";
 }

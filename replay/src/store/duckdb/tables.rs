@@ -25,7 +25,7 @@ pub enum InputState {
 }
 
 impl InputState {
-    fn as_str(self) -> &'static str {
+    pub(in crate::store) fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::Started => "started",

@@ -1,0 +1,208 @@
+//! Exactly once through a bad network: a proxy that is down, slow, answers 500, cuts requests anywhere and resets after the commit.
+//!
+//! Promises: the oracle is the row keys themselves; the sums behind the views must agree too, since a retried block that is dropped
+//! from the table and counted again in a view is a doubled row as well.
+//!
+//! The long form: `JA4_NETWORK_SECONDS=300 cargo test --release --workspace --test it -- bad_network --nocapture`.
+//! Read next: `replay/src/store/clickhouse/append.rs`.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ja4_join::row::HttpLogRow;
+use ja4_replay::store::{self, OpenOptions};
+
+use crate::server::Server;
+use crate::support::query;
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Passes,
+    /// The connection is closed before anything is read.
+    Refused,
+    /// Nothing moves for a while.
+    Slow,
+    /// Something between answers in the server's place.
+    Answers500,
+    /// Only the first so many thousandths of the request arrive.
+    Cut(u64),
+    /// The server does it, and the answer is lost.
+    ResetAfterCommit,
+}
+
+/// A repeatable choice: most requests pass, so that the test ends.
+fn fate(number: u64) -> Fate {
+    let dice = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 33;
+    match dice % 10 {
+        0 => Fate::Refused,
+        1 => Fate::Slow,
+        2 => Fate::Answers500,
+        3 | 4 => Fate::Cut(dice / 10 % 1000),
+        5 | 6 => Fate::ResetAfterCommit,
+        _ => Fate::Passes,
+    }
+}
+
+struct Proxy {
+    port: u16,
+    requests: Arc<AtomicU64>,
+    /// Requests that did not simply pass.
+    troubles: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    fn start(server: String, fate: impl Fn(u64) -> Fate + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let proxy = Self { port, requests: Arc::default(), troubles: Arc::default() };
+        let (requests, troubles, fate) = (Arc::clone(&proxy.requests), Arc::clone(&proxy.troubles), Arc::new(fate));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (requests, troubles, fate, server) =
+                    (Arc::clone(&requests), Arc::clone(&troubles), Arc::clone(&fate), server.clone());
+                std::thread::spawn(move || {
+                    let fate = fate(requests.fetch_add(1, Ordering::Relaxed));
+                    if fate != Fate::Passes {
+                        troubles.fetch_add(1, Ordering::Relaxed);
+                    }
+                    // A broken connection is what this is about.
+                    let _ = pass(client, &server, fate);
+                });
+            }
+        });
+        proxy
+    }
+}
+
+/// One request of a connection, which is closed afterwards.
+fn pass(mut client: TcpStream, server: &str, fate: Fate) -> std::io::Result<()> {
+    if fate == Fate::Refused {
+        return client.shutdown(Shutdown::Both);
+    }
+    let request = read_request(&mut client)?;
+    match fate {
+        Fate::Answers500 => {
+            client.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops")?;
+            return client.shutdown(Shutdown::Both);
+        }
+        Fate::Slow => std::thread::sleep(Duration::from_millis(150)),
+        _ => {}
+    }
+    let mut upstream = TcpStream::connect(server)?;
+    if let Fate::Cut(thousandths) = fate {
+        let end = request.len() * usize::try_from(thousandths).unwrap() / 1000;
+        upstream.write_all(&request[..end])?;
+        upstream.shutdown(Shutdown::Both)?;
+        return client.shutdown(Shutdown::Both);
+    }
+    upstream.write_all(&request)?;
+    let mut answer = Vec::new();
+    upstream.read_to_end(&mut answer)?;
+    if fate != Fate::ResetAfterCommit {
+        client.write_all(&answer)?;
+    }
+    client.shutdown(Shutdown::Both)
+}
+
+/// A whole request, asked to be the last of its connection.
+fn read_request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let head = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        match client.read(&mut buffer)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => bytes.extend_from_slice(&buffer[..n]),
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let complete = |bytes: &[u8]| match length {
+        Some(length) => bytes.len() >= head + length,
+        None => bytes.ends_with(b"\r\n0\r\n\r\n") || !text.contains("chunked"),
+    };
+    while !complete(&bytes) {
+        match client.read(&mut buffer)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => bytes.extend_from_slice(&buffer[..n]),
+        }
+    }
+    bytes.splice(head - 2..head - 2, *b"Connection: close\r\n");
+    Ok(bytes)
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_doubled_through_a_bad_network() {
+    let Some(server) = Server::start() else { return };
+    let mut direct = store::open(&server.address, &OpenOptions::default()).unwrap();
+    direct.migrate().unwrap();
+    let proxy = Proxy::start(server.host_port(), fate);
+    let address = PathBuf::from(format!("clickhouse://default@127.0.0.1:{}/?timeout=60", proxy.port));
+    // Only opening may fail here: then it is tried again, as a service does.
+    let mut store = retried(|| store::open(&address, &OpenOptions::default())).0;
+    let seconds: Option<u64> = std::env::var("JA4_NETWORK_SECONDS").ok().and_then(|text| text.parse().ok());
+    let (batches, rows_each) = match seconds {
+        Some(seconds) => (seconds * 4_u64, 500_u64),
+        None => (30, 200),
+    };
+    let begin = Instant::now();
+    let mut failures = 0;
+    for batch in 0..batches {
+        // Every batch crosses midnight, so that it is two blocks of which only one may have been stored.
+        let rows: Vec<HttpLogRow> = (0..rows_each).map(|row| row_of(batch * rows_each + row)).collect();
+        failures += retried(|| store.append(&rows)).1;
+        if seconds.is_some() {
+            let due = Duration::from_millis((batch + 1) * 250);
+            std::thread::sleep(due.saturating_sub(begin.elapsed()));
+        }
+    }
+    let sent = batches * rows_each;
+    let troubles = proxy.troubles.load(Ordering::Relaxed);
+    eprintln!(
+        "{sent} rows, {} requests, {troubles} of them in trouble, {failures} calls repeated",
+        proxy.requests.load(Ordering::Relaxed)
+    );
+    assert!(troubles > batches / 2 && failures > batches / 3, "the network was not bad enough to mean anything");
+    let counted = query(
+        &server.address,
+        "SELECT count(*) AS stored, count(DISTINCT row_lo) AS distinct_rows, min(row_lo) AS first, max(row_lo) AS last FROM ja4_logs.http_logs",
+    );
+    assert_eq!(counted[0], serde_json::json!({ "stored": sent, "distinct_rows": sent, "first": 0, "last": sent - 1 }));
+    for view in ["agg_host_1h", "agg_src_ip_1h", "agg_session_1h", "agg_path_1h"] {
+        assert_eq!(query(&server.address, &format!("SELECT sum(hits) AS n FROM ja4_processing.{view}"))[0]["n"], sent, "{view}");
+    }
+}
+
+/// Repeats what is worth repeating; gives the result and how often it failed.
+fn retried<T>(mut call: impl FnMut() -> Result<T, ja4_replay::ReplayError>) -> (T, u64) {
+    for failures in 0..200 {
+        match call() {
+            Ok(value) => return (value, failures),
+            Err(error) => assert!(error.is_transient(), "{error} ({error:?}) is not worth repeating"),
+        }
+    }
+    panic!("200 times in a row");
+}
+
+fn row_of(number: u64) -> HttpLogRow {
+    const MIDNIGHT_NS: i64 = 1_790_035_200_000_000_000;
+    let number = i64::try_from(number).unwrap();
+    HttpLogRow {
+        row_hi: number % 3,
+        row_lo: number,
+        // Even rows before midnight, odd ones after.
+        ts_ns: MIDNIGHT_NS + if number % 2 == 0 { -1 - number } else { number },
+        src_ip: format!("192.0.2.{}", number % 250).into(),
+        host: "shop.example".into(),
+        path: format!("/{}", number % 10).into(),
+        user_agent: "x".repeat(100).into(),
+        ..HttpLogRow::unknown()
+    }
+}

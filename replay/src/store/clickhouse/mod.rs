@@ -1,0 +1,157 @@
+//! A ClickHouse server behind the trait `Store`, for sites that outgrow one machine: the same views, the same digests.
+//!
+//! Promises: appending is idempotent by row key, also after an answer that was lost on the way; what is read is read with
+//! `readonly = 1`; a statement never holds a value, values go beside it; every call ends within the address's timeout.
+//!
+//! Read next: `address.rs`, `wire.rs` (the connection), `append.rs`, `tables.rs`, `migrate.rs`, `sql/README.md`.
+
+pub mod address;
+mod append;
+mod arrow;
+pub mod cluster;
+mod migrate;
+mod rows;
+pub mod sql;
+mod tables;
+mod wire;
+
+use std::path::Path;
+
+use ::duckdb::arrow::array::RecordBatch;
+
+use self::address::Address;
+use self::wire::{Call, Wire};
+use super::{Appended, Contents, Engine, InputRecord, OpenOptions, RunRecord, Statement, Store, TableName, read_only};
+use crate::ReplayError;
+use crate::digest::TableDigest;
+use crate::store::chunk::Chunk;
+
+/// A connection to a ClickHouse server.
+pub struct ClickHouse {
+    wire: Wire,
+    cluster: String,
+    now_ns: i64,
+}
+
+impl std::fmt::Debug for ClickHouse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClickHouse").field("label", &self.wire.label()).finish_non_exhaustive()
+    }
+}
+
+impl ClickHouse {
+    /// Connects to the server that `db` names. With `read_only` its schema must exist and not be newer than this program.
+    ///
+    /// # Errors
+    /// An address that makes no sense, a server that cannot be reached or refuses the user, or no schema.
+    pub fn open(db: &Path, options: &OpenOptions) -> Result<Self, ReplayError> {
+        let address = Address::parse(db)?;
+        let wire = Wire::new(&address)?;
+        let store = Self { wire, cluster: address.cluster, now_ns: options.now_ns };
+        store.wire.batches(Call::new("open", sql::statement(sql::VERSION)))?;
+        if options.read_only && migrate::refuse_newer(&store)?.is_empty() {
+            return Err(ReplayError::Engine {
+                operation: "open",
+                path: store.label().into(),
+                detail: format!(
+                    "this server holds no tables of ours; make them with `ja4-lab db migrate --db {}`",
+                    store.wire.label()
+                ),
+            });
+        }
+        Ok(store)
+    }
+
+    /// A statement that changes tables, for one server or for every node of the cluster.
+    fn on_cluster(&self, statement: &str) -> String {
+        if self.cluster.is_empty() { statement.to_owned() } else { cluster::everywhere(&self.cluster, statement) }
+    }
+}
+
+impl Store for ClickHouse {
+    fn engine(&self) -> Engine {
+        Engine::ClickHouse
+    }
+
+    fn label(&self) -> String {
+        self.wire.label().to_owned()
+    }
+
+    fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
+        Ok(Box::new(Self { wire: self.wire.clone(), cluster: self.cluster.clone(), now_ns: self.now_ns }))
+    }
+
+    fn migrate(&mut self) -> Result<usize, ReplayError> {
+        migrate::migrate(self)
+    }
+
+    fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
+        append::append(self, chunks)
+    }
+
+    fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, ReplayError> {
+        read_only::check(sql)?;
+        let text = sql.trim_end().trim_end_matches(';');
+        self.wire.batches(Call::new("query", text).setting("readonly", "1"))
+    }
+
+    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+        self.wire.batches(Call::new("query", sql::numbered(statement.clickhouse)).texts(values).setting("readonly", "1"))
+    }
+
+    fn change(&self, statements: &Statement, values: &[&str]) -> Result<(), ReplayError> {
+        for statement in sql::statements(statements.clickhouse) {
+            let made = if self.cluster.is_empty() { vec![statement] } else { cluster::on(&self.cluster, &statement) };
+            made.iter().try_for_each(|one| self.wire.run(Call::new("change data", sql::numbered(one)).texts(values)))?;
+        }
+        Ok(())
+    }
+
+    fn insert(&self, table: TableName, batch: RecordBatch) -> Result<(), ReplayError> {
+        tables::insert(self, table, &batch)
+    }
+
+    fn replace(
+        &self,
+        table: TableName,
+        column: &'static str,
+        values: &[&str],
+        batch: Option<RecordBatch>,
+    ) -> Result<(), ReplayError> {
+        tables::replace_by_column(self, table, column, values, batch.as_ref())
+    }
+
+    fn replace_scores(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError> {
+        tables::replace_scores(self, first_ms, last_ms, &batches)
+    }
+
+    fn inputs(&self) -> Result<Vec<InputRecord>, ReplayError> {
+        tables::read_inputs(self)
+    }
+
+    fn record_inputs(&self, inputs: &[InputRecord]) -> Result<(), ReplayError> {
+        tables::write_inputs(self, inputs)
+    }
+
+    fn record_run(&self, run: &RunRecord) -> Result<(), ReplayError> {
+        tables::write_run(self, run)
+    }
+
+    fn digest(&self, contents: Contents) -> Result<String, ReplayError> {
+        let (text, key_columns) = match contents {
+            Contents::Rows => (sql::ALL_ROWS, 2),
+            Contents::Features => (sql::ALL_FEATURES, 4),
+            Contents::Scores => (sql::ALL_SCORES, 4),
+        };
+        let call = Call::new("digest", sql::statement(text)).setting("readonly", "1");
+        let digest = self.wire.fetch(call, (TableDigest::new(), key_columns), |(digest, key_columns), batch| {
+            digest.add(&batch, *key_columns).map_err(|error| error.to_string())
+        })?;
+        Ok(digest.0.finish())
+    }
+
+    fn checkpoint(&self) -> Result<(), ReplayError> {
+        // An answered insert is on the server's disk already.
+        Ok(())
+    }
+}

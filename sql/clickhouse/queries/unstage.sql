@@ -1,0 +1,2 @@
+-- The staging table has done its work.
+DROP TABLE IF EXISTS /*staging*/;

@@ -1,0 +1,2 @@
+-- Rows of a Parquet file, columns as they are there.
+SELECT * FROM read_parquet(?);

@@ -1,0 +1,3 @@
+-- Minutes that hold handshakes without a request, and how many: what a copy is cut by.
+SELECT ts_ns - ts_ns % 60000000000 AS minute_ns, count(*) AS records FROM ja4_logs.tls_only
+GROUP BY ts_ns - ts_ns % 60000000000 ORDER BY ts_ns - ts_ns % 60000000000;
