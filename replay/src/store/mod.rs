@@ -166,7 +166,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// The engine's refusal.
-    fn change(&self, statements: &Statement, values: &[&str]) -> Result<(), ReplayError>;
+    fn change(&self, statements: &Statement<'_>, values: &[&str]) -> Result<(), ReplayError>;
 
     /// Adds a batch to a table of ours; columns in the table's order.
     ///

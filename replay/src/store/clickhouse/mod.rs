@@ -95,11 +95,11 @@ impl Store for ClickHouse {
         self.wire.batches(Call::new("query", text).setting("readonly", "1"))
     }
 
-    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+    fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
         self.wire.batches(Call::new("query", sql::numbered(statement.clickhouse)).texts(values).setting("readonly", "1"))
     }
 
-    fn change(&self, statements: &Statement, values: &[&str]) -> Result<(), ReplayError> {
+    fn change(&self, statements: &Statement<'_>, values: &[&str]) -> Result<(), ReplayError> {
         for statement in sql::statements(statements.clickhouse) {
             let made = if self.cluster.is_empty() { vec![statement] } else { cluster::on(&self.cluster, &statement) };
             made.iter().try_for_each(|one| self.wire.run(Call::new("change data", sql::numbered(one)).texts(values)))?;

@@ -233,7 +233,7 @@ impl Store for DuckDb {
         query::ask(self, statement.duckdb, values)
     }
 
-    fn change(&self, statements: &Statement, values: &[&str]) -> Result<(), ReplayError> {
+    fn change(&self, statements: &Statement<'_>, values: &[&str]) -> Result<(), ReplayError> {
         query::change(self, statements.duckdb, values)
     }
 

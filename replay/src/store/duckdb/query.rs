@@ -31,7 +31,7 @@ pub(super) fn ask(store: &DuckDb, sql: &str, values: &[&str]) -> Result<Vec<Reco
     arrow.collect::<Result<_, _>>().map_err(fail)
 }
 
-pub(super) fn change(store: &DuckDb, text: &'static str, values: &[&str]) -> Result<(), ReplayError> {
+pub(super) fn change(store: &DuckDb, text: &str, values: &[&str]) -> Result<(), ReplayError> {
     let fail = |error: duckdb::Error| store.fail("change data", &error);
     let transaction = store.connection.unchecked_transaction().map_err(fail)?;
     for statement in crate::store::statements(text) {
