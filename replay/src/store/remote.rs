@@ -94,7 +94,7 @@ impl Store for Remote {
         from_ipc(self.post("/query", sql)?).map_err(|error| self.fail(error.to_string()))
     }
 
-    fn ask(&self, statement: &Statement, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
+    fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
         let mut batches = self.query(&with_literals(statement.duckdb, values))?;
         batches.retain(|batch| batch.num_rows() > 0);
         Ok(batches)
