@@ -82,6 +82,8 @@ pub enum Command {
     Fleets(operation::FleetsArgs),
     /// What needs no model to be seen: brute force, rotation, scanning, probing, contradiction.
     Detections(operation::DetectionsArgs),
+    /// Whether sessions of now are still of the kind the model learned from.
+    Drift(operation::DriftArgs),
     /// What analysts decide: add, list, export, review.
     #[command(subcommand)]
     Feedback(operation::FeedbackCommand),
@@ -235,6 +237,10 @@ pub struct ScoreArgs {
     /// A setting, e.g. threshold=0.7, fpr=0.01, trees=300, seed=7, weights.eif=1; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
+    /// Keep the re-ranking beside the verdicts in force, under this name, instead of putting it in force; only with settings that need no
+    /// feature: threshold, fpr, weights.*, allow+.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "save_model"])]
+    pub keep_as: Option<String>,
     /// Form of the summary.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub summary: SummaryFormat,

@@ -11,6 +11,7 @@ mod console;
 mod db;
 mod demo;
 mod detect;
+mod drift;
 mod evaluate;
 mod feedback;
 mod fingerprint;
@@ -68,6 +69,7 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Campaigns(command) => campaigns::run(&command, threads, console),
         Command::Fleets(args) => campaigns::fleets(&args, console),
         Command::Detections(args) => campaigns::detections(&args, console),
+        Command::Drift(args) => drift::run(&args, threads, console),
         Command::Feedback(command) => feedback::run(&command, threads, console),
         Command::Detect(args) => detect::run(&args, threads, console),
         Command::Blocklist(args) => detect::blocklist(&args, console),

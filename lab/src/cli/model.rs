@@ -37,9 +37,16 @@ pub fn run(command: &ModelCommand, threads: usize, console: &Console) -> Result<
             console.line(&format!("wrote {bytes} bytes to {}", output.display()))
         }
         ModelCommand::Import { registry, from } => import(&Registry::new(&registry.models), from, console),
-        ModelCommand::Promote { registry, id } => {
-            let now = Registry::new(&registry.models).promote(id)?;
-            console.line(&format!("in use: {}", now.current))
+        ModelCommand::Promote { registry, id, db, holdout_from } => {
+            let registry = Registry::new(&registry.models);
+            if let (Some(db), Some(from)) = (db, holdout_from) {
+                let contest = registry.contest(&*sessions::open_confined(db)?, id, parse_time(from)?)?;
+                if !contest.takes_over {
+                    return Err(LabError::Ask(format!("model promote: {}", contest.reason)));
+                }
+                console.note(&contest.reason);
+            }
+            console.line(&format!("in use: {}", registry.promote(id)?.current))
         }
         ModelCommand::Rollback { registry } => {
             let now = Registry::new(&registry.models).rollback()?;

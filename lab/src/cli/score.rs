@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use ja4_replay::store::{self, Contents, OpenOptions};
+use ja4_replay::store::{self, Contents, OpenOptions, Store};
 
 use super::args::{AnomalyArgs, ScoreArgs, SummaryFormat};
 use super::console::Console;
@@ -14,7 +14,7 @@ use crate::anomaly::{self, Scored};
 use crate::cycle::settings::Settings;
 use crate::cycle::{self, CyclePlan};
 use crate::error::LabError;
-use crate::sessions;
+use crate::{rescore, sessions};
 
 pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), LabError> {
     let plan = CyclePlan {
@@ -29,6 +29,9 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
     }
     let mut store = store::open(&args.db, &OpenOptions { threads, now_ns: Console::now_ns(), ..OpenOptions::default() })?;
     store.migrate()?;
+    if rank_anew(args, &plan, &*store, console)? {
+        return Ok(());
+    }
     let bar = console.bar(0, "scoring");
     let report = cycle::run(&*store, &plan);
     bar.finish_and_clear();
@@ -53,6 +56,36 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
     }
     console.line(&format!("digests   features {}", report.features_digest))?;
     console.line(&format!("          scores {}", report.scores_digest))
+}
+
+/// Does it by arithmetic over what is stored, where that suffices; false where a full run is needed.
+fn rank_anew(args: &ScoreArgs, plan: &CyclePlan, store: &dyn Store, console: &Console) -> Result<bool, LabError> {
+    let arithmetic = rescore::applies(&args.settings) && plan.load.is_none() && plan.save.is_none();
+    let hours = (plan.from_ms.unwrap_or(i64::MIN / 2), plan.to_ms.unwrap_or(i64::MAX / 2));
+    let keep_as = args.keep_as.as_deref();
+    let done = if arithmetic { rescore::run(store, &args.settings, hours, keep_as, Console::now_ns())? } else { None };
+    let Some(report) = done else {
+        return match keep_as {
+            Some(_) => {
+                let text = "--keep-as: only threshold, fpr, weights.* and allow+ over scores of fixed weights can be kept beside the verdicts in force";
+                Err(LabError::Ask(text.to_owned()))
+            }
+            None => Ok(false),
+        };
+    };
+    if args.summary == SummaryFormat::Json {
+        return console.line(&serde_json::to_string(&report).unwrap_or_default()).map(|()| true);
+    }
+    console.line(&format!("ranked    {} stored sessions anew, {} anomalous", report.sessions, report.anomalies))?;
+    console
+        .line(&format!("changed   {} became anomalous, {} became ordinary", report.became_anomalous, report.became_ordinary))?;
+    for (kind, threshold) in &report.thresholds {
+        console.line(&format!("threshold {kind} {threshold:.4}"))?;
+    }
+    if !report.kept_as.is_empty() {
+        console.line(&format!("kept      as {:?}; the verdicts in force are unchanged", report.kept_as))?;
+    }
+    Ok(true)
 }
 
 pub fn anomaly(args: &AnomalyArgs, console: &Console) -> Result<(), LabError> {

@@ -148,6 +148,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     report.anomalies = count(verdicts.iter().filter(|verdict| verdict.anomaly).count());
     let run_id = run_id(&plan.settings, &report);
     write::write(store, &frame, &verdicts, &run_id)?;
+    crate::rescore::remember(store, &frame, &labels.exclusions)?;
     crate::campaigns::after_scores(store, &frame, &run_id, &mut report.notes);
     store.checkpoint()?;
     Ok(report)

@@ -12,6 +12,7 @@
 //! Read next: `manifest.rs` (what is known of a version), `bundle.rs` (one file to carry it away), `diff.rs` (two versions compared).
 
 mod bundle;
+mod contest;
 mod diff;
 mod manifest;
 
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::contest::Contest;
 pub use self::diff::{RankChange, diff};
 pub use self::manifest::{DataWindow, Manifest, ModelEntry};
 use crate::catalogue::ModelKind;

@@ -16,6 +16,7 @@ mod keylog;
 mod kill;
 mod live_replay;
 mod models;
+mod operation;
 mod oracle;
 mod rules;
 mod server;

@@ -186,6 +186,16 @@ pub trait Store: Send {
         batch: Option<RecordBatch>,
     ) -> Result<(), ReplayError>;
 
+    /// Runs changing statements of ours, put together from constants, one after the other in one transaction: text and values.
+    ///
+    /// # Errors
+    /// The engine's refusal, or an engine that changes rows in another way; then nothing changes.
+    fn change(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
+        let _ = statements;
+        let detail = "this engine does not change rows in place; run the command that writes them anew".to_owned();
+        Err(ReplayError::Engine { operation: "change rows", path: self.label().into(), detail })
+    }
+
     /// Replaces the scores of windows `first_ms..=last_ms` by `batches` (columns of `ml_all_scores`, in order), and the
     /// detected anomalies with them.
     ///

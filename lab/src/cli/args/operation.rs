@@ -110,6 +110,12 @@ pub enum ModelCommand {
         /// Version.
         #[arg(value_name = "ID")]
         id: String,
+        /// Only if it is not worse than the one in use on the labelled sessions of this database; with --holdout-from.
+        #[arg(long, value_name = "DB", requires = "holdout_from")]
+        db: Option<PathBuf>,
+        /// Labelled sessions from this time on (RFC 3339) decide; the version must have learned from earlier ones only.
+        #[arg(long, value_name = "T", requires = "db")]
+        holdout_from: Option<String>,
     },
     /// Take the version before the current one into use again.
     Rollback {
@@ -330,6 +336,29 @@ pub struct DetectionsArgs {
     /// How many of each kind.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub top: usize,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub format: RowFormat,
+}
+
+/// `drift`
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// Database.
+    #[arg(long, value_name = "DB")]
+    pub db: PathBuf,
+    /// The hours to compare with: FROM..TO (RFC 3339). Default: seven days before the newest hour.
+    #[arg(long, value_name = "FROM..TO")]
+    pub reference: Option<String>,
+    /// The hours in question: FROM..TO (RFC 3339). Default: the newest hour that is scored.
+    #[arg(long, value_name = "FROM..TO")]
+    pub now: Option<String>,
+    /// Folder of kept models, for the age of the one in use.
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub models: PathBuf,
+    /// Do not write the figures to the database.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub format: RowFormat,

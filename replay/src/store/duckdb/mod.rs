@@ -251,6 +251,10 @@ impl Store for DuckDb {
         self.replace_rows(table, Some((column, values)), batch)
     }
 
+    fn change(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
+        self.change_rows(statements)
+    }
+
     fn replace_scores(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError> {
         self.replace_windows(first_ms, last_ms, batches)
     }

@@ -195,6 +195,16 @@ impl DuckDb {
         transaction.commit().map_err(fail)
     }
 
+    /// Runs changing statements in one transaction.
+    pub(super) fn change_rows(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
+        let fail = |error: duckdb::Error| self.fail("change rows", &error);
+        let transaction = self.connection.unchecked_transaction().map_err(fail)?;
+        for (text, values) in statements {
+            transaction.prepare(text).and_then(|mut one| one.execute(duckdb::params_from_iter(values.iter()))).map_err(fail)?;
+        }
+        transaction.commit().map_err(fail)
+    }
+
     /// Removes the rows whose column is one of the values, then adds the batch, in one transaction.
     pub(super) fn replace_rows(
         &self,
