@@ -216,7 +216,7 @@ fn put_in_force(store: &dyn Store, values: &Values, hours: (i64, i64)) -> Result
     let (from, to) = (hours.0.to_string(), hours.1.to_string());
     let ends = [from.as_str(), to.as_str()];
     let texts = values.texts();
-    store.change(&[(update.as_str(), texts.as_slice()), (FORGET_ANOMALIES, &ends), (KEEP_ANOMALIES, &ends)])?;
+    store.change_together(&[(update.as_str(), texts.as_slice()), (FORGET_ANOMALIES, &ends), (KEEP_ANOMALIES, &ends)])?;
     Ok(store.checkpoint()?)
 }
 
@@ -231,7 +231,7 @@ fn keep(
     let text = with_ranking(KEEP);
     let mut all = vec![name];
     all.extend(values.texts());
-    store.change(&[(FORGET, &[name]), (text.as_str(), all.as_slice())])?;
+    store.change_together(&[(FORGET, &[name]), (text.as_str(), all.as_slice())])?;
     let batch = Columns::new()
         .text("name", [name])
         .int("ts_ns", [clock_ns])

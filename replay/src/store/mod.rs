@@ -190,7 +190,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// The engine's refusal, or an engine that changes rows in another way; then nothing changes.
-    fn change(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
+    fn change_together(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
         let _ = statements;
         let detail = "this engine does not change rows in place; run the command that writes them anew".to_owned();
         Err(ReplayError::Engine { operation: "change rows", path: self.label().into(), detail })

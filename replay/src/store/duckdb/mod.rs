@@ -251,7 +251,7 @@ impl Store for DuckDb {
         self.replace_rows(table, Some((column, values)), batch)
     }
 
-    fn change(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
+    fn change_together(&self, statements: &[(&str, &[&str])]) -> Result<(), ReplayError> {
         self.change_rows(statements)
     }
 
