@@ -256,3 +256,6 @@ pub fn list(store: &dyn Store) -> Result<Vec<RecordBatch>, LabError> {
 pub fn show(store: &dyn Store, id: &str) -> Result<Vec<RecordBatch>, LabError> {
     Ok(store.ask(&SHOW, &[id])?)
 }
+
+#[cfg(test)]
+mod tests;
