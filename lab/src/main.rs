@@ -9,10 +9,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ja4_lab::cli::{self, args::Cli};
 
-/// Rows are many short texts that one thread makes and another drops: an allocator made for that saves a tenth of an import.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // In a child that only checks whether a database can be opened, this does not return.
     ja4_replay::store::duckdb::probe::child_entry();
