@@ -1,7 +1,8 @@
 //! The nearest change that would flip a verdict: the fewest features that, moved to where people are, bring the score under the
 //! threshold.
 //!
-//! Promises: greedy and bounded, so a short list and not always the shortest; every move goes to the nearest edge of what people
+//! Promises: greedy (forward, and backward where no single step helps) and bounded, so a short list and not always the
+//! shortest; every move goes to the nearest edge of what people
 //! show (or to their median, from inside); no move of the list can be left out; the same model and session give the same list.
 //! Features that follow from each other are moved one by one: read the list as what speaks against the session, not as a recipe.
 //!
@@ -52,14 +53,39 @@ impl Search<'_> {
             let open: Vec<Change> = moves.iter().copied().filter(|change| !taken.contains(change)).collect();
             let scores = self.scores(values, open.iter().map(|change| [taken.as_slice(), &[*change]].concat()))?;
             let found = scores.iter().zip(&open).min_by(|a, b| a.0.total_cmp(b.0));
-            let Some((score, change)) = found.filter(|(score, _)| **score < best) else { return Ok(None) };
+            let Some((score, change)) = found.filter(|(score, _)| **score < best) else { return self.backward(values, &moves) };
             best = *score;
             taken.push(*change);
             if best < self.threshold {
                 return Ok(Some(self.without_the_needless(values, taken)?));
             }
         }
-        Ok(None)
+        self.backward(values, &moves)
+    }
+
+    /// Where no single step helps: everything outside what people show is moved, and move by move taken back, the one that is
+    /// missed least first, as long as the session passes.
+    fn backward(&self, values: &[f64], moves: &[Change]) -> Result<Option<Vec<Change>>, LabError> {
+        let outside = |change: &&Change| {
+            let (value, span) = (values.get(change.column), self.spans.get(change.column));
+            value.zip(span).is_some_and(|(value, span)| *value < span.low || *value > span.high)
+        };
+        let mut taken: Vec<Change> = moves.iter().filter(outside).copied().collect();
+        let whole = self.scores(values, std::iter::once(taken.clone()))?;
+        if taken.is_empty() || whole.first().is_none_or(|score| *score >= self.threshold) {
+            return Ok(None);
+        }
+        while taken.len() > 1 {
+            let without =
+                |place: usize| taken.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, change)| *change).collect();
+            let scores = self.scores(values, (0..taken.len()).map(without))?;
+            let least = scores.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+            match least {
+                Some((place, score)) if *score < self.threshold => taken.remove(place),
+                _ => break,
+            };
+        }
+        Ok((taken.len() <= MOST).then_some(taken))
     }
 
     /// Earlier moves that later ones made needless are taken back, the first first.

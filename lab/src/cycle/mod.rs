@@ -87,6 +87,8 @@ pub struct ModelReport {
     pub sessions: u64,
     /// Sessions it was fitted on.
     pub fitted_on: u64,
+    /// Whether a meta-learner combines its voices, and not fixed weights.
+    pub meta_learner: bool,
     /// Sessions at or above it are anomalous.
     pub threshold: f64,
     /// First 16 digits of the digest over its voices.
@@ -218,6 +220,7 @@ impl Task<'_> {
             kind: self.kind.as_str(),
             sessions: count(self.rows.len()),
             fitted_on: count(fit_on.len()),
+            meta_learner: models.is_learnt(),
             threshold,
             id: model_id.clone(),
         });

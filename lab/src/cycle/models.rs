@@ -126,6 +126,12 @@ impl ModelSet {
         self.ensemble.threshold()
     }
 
+    /// Whether a meta-learner combines the voices, and not fixed weights.
+    #[must_use]
+    pub fn is_learnt(&self) -> bool {
+        self.ensemble.is_learnt()
+    }
+
     /// The final score of every row alone.
     ///
     /// # Errors

@@ -20,7 +20,10 @@ type Target = [String; 5];
 /// The classifications that hold.
 #[derive(Debug, Clone, Default)]
 pub struct Feedback {
-    targets: BTreeMap<Target, bool>,
+    /// By session id.
+    sessions: BTreeMap<String, bool>,
+    /// Everything wider than a session; the id is empty.
+    wider: BTreeMap<Target, bool>,
 }
 
 /// Reads what analysts decided.
@@ -66,28 +69,32 @@ impl Feedback {
         if target.iter().all(String::is_empty) {
             return;
         }
-        match label {
-            0 => self.targets.insert(target, false),
-            1 => self.targets.insert(target, true),
-            _ => self.targets.remove(&target),
+        let [id, ..] = &target;
+        let wider = id.is_empty();
+        match (label, wider) {
+            (0 | 1, true) => self.wider.insert(target, label == 1),
+            (0 | 1, false) => self.sessions.insert(id.clone(), label == 1),
+            (_, true) => self.wider.remove(&target),
+            (_, false) => self.sessions.remove(id),
         };
     }
 
     /// What holds for a session: true for a bot, false for a legitimate client.
     #[must_use]
     pub fn of(&self, session_id: &str, src_ip: &str, ja4: &str, host: &str, user_agent: &str) -> Option<bool> {
-        let values = [session_id, src_ip, ja4, host, user_agent];
+        if let Some(bot) = self.sessions.get(session_id) {
+            return Some(*bot);
+        }
+        let values = ["", src_ip, ja4, host, user_agent];
         let meets = |target: &Target| target.iter().zip(values).all(|(wanted, value)| wanted.is_empty() || wanted == value);
-        // A handful of targets a day: a walk over them is nothing beside the features.
-        let found = self.targets.iter().filter(|(target, _)| meets(target));
-        // The session itself, then the most fields, then address before JA4 before host before User-Agent.
+        // The most fields, then address before JA4 before host before User-Agent.
         let rank = |target: &Target| {
-            let own = target.first().is_some_and(|id| !id.is_empty());
             let named = target.iter().filter(|field| !field.is_empty()).count();
             let first = target.iter().position(|field| !field.is_empty()).unwrap_or(target.len());
-            (own, named, std::cmp::Reverse(first))
+            (named, std::cmp::Reverse(first))
         };
-        found.max_by_key(|(target, _)| rank(target)).map(|(_, bot)| *bot)
+        // A handful of wider targets a day: a walk over them is nothing beside the features.
+        self.wider.iter().filter(|(target, _)| meets(target)).max_by_key(|(target, _)| rank(target)).map(|(_, bot)| *bot)
     }
 }
 

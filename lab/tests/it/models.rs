@@ -3,38 +3,58 @@
 //! Read next: `docs/SCIENCE.md` (the same figures with their meaning), `oracle.rs` (the features).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use duckdb::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use ja4_join::row::HttpLogRow;
 use ja4_lab::catalogue::{Catalogue, ModelKind};
 use ja4_lab::cycle::settings::Settings;
-use ja4_lab::cycle::{CyclePlan, read_frame};
+use ja4_lab::cycle::{self, CyclePlan, read_frame};
 use ja4_lab::evaluate::{self, HoldOut, Truths};
 use ja4_lab::frame::FeatureFrame;
-use ja4_lab::sessions::open_confined;
 use ja4_models::anomaly::{StratifiedFolds, out_of_fold_scores};
 use ja4_models::{BoostedParams, FeatureSet, Matrix, metrics};
-use ja4_replay::store::{self, OpenOptions};
+use ja4_replay::pipeline::{ReplayPlan, Silent, replay};
+use ja4_replay::store::{self, OpenOptions, Store, TableName};
 
 use crate::oracle::joined_rows;
-use crate::support::{dataset, lab_fails, lab_ok, query, replay_site, text};
+use crate::support::{dataset, lab_fails, lab_ok, query, replay_site, site_small, text};
 
-fn frame_of(db: &Path) -> FeatureFrame {
-    read_frame(&*open_confined(db).unwrap(), &CyclePlan::default()).unwrap()
+/// A fresh store. It is never opened a second time in this process: the check of a database that exists runs the program again,
+/// and here that is the tests.
+fn fresh(folder: &Path) -> Box<dyn Store> {
+    let mut store = store::open(&folder.join("fresh.duckdb"), &OpenOptions::default()).unwrap();
+    store.migrate().unwrap();
+    store
 }
 
-fn truths(db: &Path, frame: &FeatureFrame) -> Truths {
-    let labels = dataset("site-small").join("labels.csv");
-    Truths::read(&*open_confined(db).unwrap(), frame, &labels, HoldOut::Kind).unwrap()
+/// The recorded set in a fresh store.
+pub fn recorded(folder: &Path) -> Box<dyn Store> {
+    let mut store = fresh(folder);
+    let (capture, log) = site_small();
+    let plan = ReplayPlan { captures: vec![capture], http_logs: vec![log], ..ReplayPlan::default() };
+    replay(&plan, &mut *store, &Silent).unwrap();
+    store
+}
+
+fn frame_of(store: &dyn Store) -> FeatureFrame {
+    read_frame(store, &CyclePlan::default()).unwrap()
+}
+
+fn truths(store: &dyn Store, frame: &FeatureFrame) -> Truths {
+    Truths::read(store, frame, &labels_file(), HoldOut::Kind).unwrap()
+}
+
+fn labels_file() -> PathBuf {
+    dataset("site-small").join("labels.csv")
 }
 
 #[test]
 fn kinds_that_no_model_saw_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("held.duckdb");
-    replay_site(&db, &["--no-score"]);
-    let frame = frame_of(&db);
-    let report = evaluate::leave_one_out(&frame, &truths(&db, &frame), &Settings::default()).unwrap();
+    let store = recorded(folder.path());
+    let frame = frame_of(&*store);
+    let report = evaluate::leave_one_out(&frame, &truths(&*store, &frame), &Settings::default()).unwrap();
     eprintln!("{}", report.text());
     let [forest, autoencoder, boosted, together] = report.all.voices.map(Option::unwrap);
     assert!(together.auroc >= 0.95, "{}", together.auroc);
@@ -49,10 +69,12 @@ fn kinds_that_no_model_saw_are_found() {
 #[test]
 fn without_any_label_most_programs_stand_above_people() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("stored.duckdb");
-    replay_site(&db, &[]);
-    let frame = frame_of(&db);
-    let report = evaluate::as_stored(&*open_confined(&db).unwrap(), &frame, &truths(&db, &frame)).unwrap();
+    let store = recorded(folder.path());
+    let frame = frame_of(&*store);
+    let truths = truths(&*store, &frame);
+    assert!(evaluate::as_stored(&*store, &frame, &truths).unwrap_err().to_string().contains("nothing is scored yet"));
+    cycle::run(&*store, &CyclePlan::default()).unwrap();
+    let report = evaluate::as_stored(&*store, &frame, &truths).unwrap();
     eprintln!("{}", report.text());
     assert!(report.all.voices[3].unwrap().auroc >= 0.95);
     assert!(report.kind("impersonator").unwrap().voices[3].unwrap().auroc >= 0.9);
@@ -62,11 +84,11 @@ fn without_any_label_most_programs_stand_above_people() {
 #[test]
 fn what_leaks_the_label_is_not_in_the_matrix() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("leak.duckdb");
-    replay_site(&db, &["--no-score"]);
-    let frame = frame_of(&db);
-    let truths = truths(&db, &frame);
-    let ports = ports(&db);
+    let store = recorded(folder.path());
+    let frame = frame_of(&*store);
+    let truths = truths(&*store, &frame);
+    let rows = joined_rows();
+    let ports = ports(&rows);
     let mut values = Vec::new();
     let mut labels = Vec::new();
     let (windows, firsts, ips) =
@@ -89,16 +111,13 @@ fn what_leaks_the_label_is_not_in_the_matrix() {
     assert!(auroc > 0.7, "{auroc}: if nothing leaks here, this test shows nothing");
 
     // The same requests from other addresses and ports, a day later, stored in another order: the same matrix.
-    let moved = folder.path().join("moved.duckdb");
-    let rows = joined_rows();
+    let elsewhere_folder = tempfile::tempdir().unwrap();
+    let mut moved = fresh(elsewhere_folder.path());
     let addresses: BTreeMap<String, String> = addresses(&rows);
     let mut other: Vec<HttpLogRow> = rows.iter().map(|row| elsewhere(row, &addresses)).collect();
     other.reverse();
-    let mut store = store::open(&moved, &OpenOptions::default()).unwrap();
-    store.migrate().unwrap();
-    store.append(&other).unwrap();
-    drop(store);
-    let there = frame_of(&moved);
+    moved.append(&other).unwrap();
+    let there = frame_of(&*moved);
     let (here, there) = (sessions(&frame, &addresses, DAY_MS), sessions(&there, &BTreeMap::new(), 0));
     assert_eq!(here.len(), there.len());
     for (key, features) in &here {
@@ -147,49 +166,48 @@ fn elsewhere(row: &HttpLogRow, addresses: &BTreeMap<String, String>) -> HttpLogR
     other
 }
 
-/// The first port of each address.
-fn ports(db: &Path) -> BTreeMap<String, f64> {
-    let rows = query(db, "SELECT src_ip, min(src_port) AS port FROM ja4_logs.http_logs GROUP BY src_ip");
-    rows.iter().map(|row| (row["src_ip"].as_str().unwrap().to_owned(), row["port"].as_f64().unwrap())).collect()
+/// The smallest port of each address.
+fn ports(rows: &[HttpLogRow]) -> BTreeMap<String, f64> {
+    let mut ports: BTreeMap<String, f64> = BTreeMap::new();
+    for row in rows {
+        let least = ports.entry(row.src_ip.to_string()).or_insert(f64::INFINITY);
+        *least = least.min(row.src_port as f64);
+    }
+    ports
 }
 
 #[test]
 fn an_analysts_word_becomes_a_label_and_leaves_the_baseline() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("labels.duckdb");
-    replay_site(&db, &[]);
-    let worst = &query(
-        &db,
-        "SELECT src_ip, session_id FROM ja4_processing.ml_all_scores WHERE label = 0 ORDER BY score, session_id LIMIT 1",
-    )[0];
-    let (ip, id) = (worst["src_ip"].as_str().unwrap(), worst["session_id"].as_str().unwrap());
-    let labelled = |id: &str| {
-        let found =
-            query(&db, &format!("SELECT label, label_source FROM ja4_processing.ml_all_scores WHERE session_id = '{id}'"));
-        (found[0]["label"].as_i64().unwrap(), found[0]["label_source"].as_str().unwrap().to_owned())
-    };
-    assert_eq!(labelled(id), (0, "verified".to_owned()));
-    let baseline = || score(&db)["baseline"].as_u64().unwrap();
+    let store = recorded(folder.path());
+    let baseline = || cycle::run(&*store, &CyclePlan::default()).unwrap().baseline;
     let before = baseline();
-    classify(&db, 1, "ip", ip, 1);
+    let table = |sql: &str| FeatureFrame::from_batches(&store.query(sql).unwrap()).unwrap();
+    let best =
+        table("SELECT src_ip, session_id FROM ja4_processing.ml_all_scores WHERE label = 0 ORDER BY score, session_id LIMIT 1");
+    let (ip, id) = (best.text("src_ip").unwrap().remove(0), best.text("session_id").unwrap().remove(0));
+    let labelled = || {
+        let found = table(&format!("SELECT label, label_source FROM ja4_processing.ml_all_scores WHERE session_id = '{id}'"));
+        (found.int("label").unwrap()[0], found.text("label_source").unwrap().remove(0))
+    };
+    assert_eq!(labelled(), (0, "verified".to_owned()));
+    classify(&*store, 1, "ip", &ip, 1);
     assert!(baseline() < before);
-    assert_eq!(labelled(id), (1, "analyst".to_owned()));
-    assert!(lab_ok(&["explain", "--db", text(&db), "--session", id]).contains("label: a program (source: analyst)"));
-    classify(&db, 2, "ip", ip, -1);
+    assert_eq!(labelled(), (1, "analyst".to_owned()));
+    let told = ja4_lab::explain::explain(&*store, Some(&id), None).unwrap();
+    assert!(told.contains("label: a program (source: analyst)"), "{told}");
+    classify(&*store, 2, "ip", &ip, -1);
     assert_eq!(baseline(), before);
-    assert_eq!(labelled(id), (0, "verified".to_owned()));
-    let sources =
-        query(&db, "SELECT DISTINCT label, label_source FROM ja4_processing.ml_all_scores ORDER BY label, label_source");
-    let sources: Vec<&str> = sources.iter().map(|row| row["label_source"].as_str().unwrap()).collect();
-    assert_eq!(sources, ["", "verified", "known_bot"]);
+    assert_eq!(labelled(), (0, "verified".to_owned()));
+    let sources = table("SELECT DISTINCT label, label_source FROM ja4_processing.ml_all_scores ORDER BY label, label_source");
+    assert_eq!(sources.text("label_source").unwrap(), ["", "verified", "known_bot"]);
 }
 
 fn score(db: &Path) -> serde_json::Value {
     serde_json::from_str(&lab_ok(&["score", "--db", text(db), "--summary", "json"])).unwrap()
 }
 
-fn classify(db: &Path, ts_ns: i64, kind: &str, ip: &str, label: i64) {
-    use duckdb::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+fn classify(store: &dyn Store, ts_ns: i64, kind: &str, ip: &str, label: i64) {
     let word = |value: &str| -> ArrayRef { std::sync::Arc::new(StringArray::from(vec![value])) };
     let int = |value: i64| -> ArrayRef { std::sync::Arc::new(Int64Array::from(vec![value])) };
     let columns = [
@@ -206,10 +224,33 @@ fn classify(db: &Path, ts_ns: i64, kind: &str, ip: &str, label: i64) {
         ("note", word("")),
         ("analyst", word("test")),
     ];
-    let store = store::open(db, &OpenOptions::default()).unwrap();
-    let table = store::TableName { schema: "ja4_processing", table: "soc_feedback" };
+    let table = TableName { schema: "ja4_processing", table: "soc_feedback" };
     store.insert(table, RecordBatch::try_from_iter(columns).unwrap()).unwrap();
-    store.checkpoint().unwrap();
+}
+
+#[test]
+fn from_a_thousand_labels_on_a_meta_learner_combines_the_voices() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = fresh(folder.path());
+    let rows = joined_rows();
+    store.append(&rows).unwrap();
+    // A single day has too few labels.
+    let settings = Settings { changes: 0, ..Settings::default() };
+    let plan = CyclePlan { settings, ..CyclePlan::default() };
+    assert!(!cycle::run(&*store, &plan).unwrap().models[0].meta_learner);
+    // The recording eight days in a row.
+    for day in 1..8 {
+        let mut copy = rows.clone();
+        for row in &mut copy {
+            row.ts_ns += day * DAY_MS * 1_000_000;
+            row.row_hi ^= day;
+            row.hello_ts_ns += if row.hello_ts_ns < 0 { 0 } else { day * DAY_MS * 1_000_000 };
+        }
+        store.append(&copy).unwrap();
+    }
+    let report = cycle::run(&*store, &plan).unwrap();
+    assert!(report.labelled > 1000 && report.labelled < report.sessions, "{report:?}");
+    assert!(report.models[0].meta_learner, "{report:?}");
 }
 
 #[test]
@@ -217,9 +258,11 @@ fn explain_tells_the_nearest_change_that_would_pass() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("change.duckdb");
     replay_site(&db, &[]);
-    let marginal = "SELECT session_id FROM ja4_processing.ml_detected_anomalies ORDER BY score - threshold, session_id LIMIT 1";
-    let id = query(&db, marginal)[0]["session_id"].as_str().unwrap().to_owned();
-    let told = lab_ok(&["explain", "--db", text(&db), "--session", &id]);
+    let found = "SELECT session_id FROM ja4_processing.ml_detected_anomalies WHERE explanation LIKE '%would_pass_at%' ORDER BY score, session_id";
+    let found = query(&db, found);
+    let all = query(&db, "SELECT session_id FROM ja4_processing.ml_detected_anomalies").len();
+    assert!(found.len() * 2 > all, "a change is known of {} of {all} anomalous sessions", found.len());
+    let told = lab_ok(&["explain", "--db", text(&db), "--session", found[0]["session_id"].as_str().unwrap()]);
     let change = told.split("Would pass if\n").nth(1).unwrap_or_else(|| panic!("{told}")).lines().next().unwrap();
     assert!(change.contains(" were ") && change.contains(" instead of "), "{told}");
     // An ordinary session needs no change.
@@ -231,42 +274,45 @@ fn explain_tells_the_nearest_change_that_would_pass() {
 #[test]
 fn no_session_one_session_and_strange_models_end_well() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("few.duckdb");
-    let mut store = store::open(&db, &OpenOptions::default()).unwrap();
-    store.migrate().unwrap();
-    drop(store);
-    let none = score(&db);
+    let empty = folder.path().join("fresh.duckdb");
+    drop(fresh(folder.path()));
+    let none = score(&empty);
     assert_eq!(none["sessions"], 0);
     assert!(none["notes"].to_string().contains("no sessions to score"), "{none}");
-    let labels = dataset("site-small").join("labels.csv");
-    assert!(lab_fails(&["evaluate", "--db", text(&db), "--labels", text(&labels)]).contains("holds no requests"));
+    let labels = labels_file();
+    assert!(lab_fails(&["evaluate", "--db", text(&empty), "--labels", text(&labels)]).contains("holds no requests"));
 
     // One request with a handshake: one session, learnt from and compared with itself.
+    let folder = tempfile::tempdir().unwrap();
+    let one = folder.path().join("fresh.duckdb");
+    let mut store = fresh(folder.path());
     let row = joined_rows().into_iter().find(|row| !row.ja4.is_empty()).unwrap();
-    let mut store = store::open(&db, &OpenOptions::default()).unwrap();
     store.append(std::slice::from_ref(&row)).unwrap();
     drop(store);
-    assert_eq!(score(&db)["sessions"], 1);
-    let only = &query(&db, "SELECT score, anomaly FROM ja4_processing.ml_all_scores")[0];
+    assert_eq!(score(&one)["sessions"], 1);
+    let only = &query(&one, "SELECT score, anomaly FROM ja4_processing.ml_all_scores")[0];
     assert!(only["score"].as_f64().unwrap().is_finite());
-    assert!(lab_fails(&["evaluate", "--db", text(&db), "--labels", text(&labels)]).contains("at least 10"));
+    assert!(lab_fails(&["evaluate", "--db", text(&one), "--labels", text(&labels)]).contains("at least 10"));
+    let other = folder.path().join("other.csv");
+    std::fs::write(&other, "a,b\n1,2\n").unwrap();
+    assert!(lab_fails(&["evaluate", "--db", text(&one), "--labels", text(&other)]).contains("no usable column \"src_ip\""));
 
     // Models: damaged, of other features, missing.
     let models = folder.path().join("models");
-    lab_ok(&["score", "--db", text(&db), "--save-model", text(&models)]);
+    lab_ok(&["score", "--db", text(&one), "--save-model", text(&models)]);
     let file = models.join("complete.ja4model");
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     std::fs::write(&file, &bytes).unwrap();
-    let said = lab_fails(&["score", "--db", text(&db), "--model", text(&models)]);
+    let said = lab_fails(&["score", "--db", text(&one), "--model", text(&models)]);
     assert!(said.contains("complete.ja4model"), "{said}");
-    let other = Matrix::new(FeatureSet::numbered(3).unwrap(), (0..300).map(f64::from).collect()).unwrap();
+    let table = Matrix::new(FeatureSet::numbered(3).unwrap(), (0..300).map(f64::from).collect()).unwrap();
     let ensemble = ja4_models::EnsembleParams::default().check().unwrap();
-    let foreign = ja4_models::Fit::fit(&ensemble, &other, None, 1).unwrap();
+    let foreign = ja4_models::Fit::fit(&ensemble, &table, None, 1).unwrap();
     std::fs::write(&file, ja4_models::Voice::to_bytes(&foreign)).unwrap();
-    let said = lab_fails(&["score", "--db", text(&db), "--model", text(&models)]);
+    let said = lab_fails(&["score", "--db", text(&one), "--model", text(&models)]);
     assert!(said.contains("complete.ja4model") && said.contains("feature"), "{said}");
     std::fs::remove_file(&file).unwrap();
-    assert!(lab_fails(&["score", "--db", text(&db), "--model", text(&models)]).contains("complete.ja4model"));
+    assert!(lab_fails(&["score", "--db", text(&one), "--model", text(&models)]).contains("complete.ja4model"));
 }

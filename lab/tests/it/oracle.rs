@@ -14,18 +14,17 @@ use ja4_join::httplog::{HttpLog, HttpLogOptions};
 use ja4_join::row::HttpLogRow;
 use ja4_lab::catalogue::Catalogue;
 use ja4_lab::cycle::{CyclePlan, read_frame};
-use ja4_lab::sessions::open_confined;
 
-use crate::support::{replay_site, site_small};
+use crate::models::recorded;
+use crate::support::site_small;
 
 type Key = (i64, String, String, String);
 
 #[test]
 fn a_third_of_the_features_equal_a_second_implementation_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("oracle.duckdb");
-    replay_site(&db, &["--no-score"]);
-    let frame = read_frame(&*open_confined(&db).unwrap(), &CyclePlan::default()).unwrap();
+    let store = recorded(folder.path());
+    let frame = read_frame(&*store, &CyclePlan::default()).unwrap();
     let catalogue = Catalogue::load().unwrap();
 
     let rows = joined_rows();
