@@ -273,18 +273,20 @@ impl Task<'_> {
     }
 
     /// What supervised voices learn from: positions within the task's rows with true for a bot, and whether labels that identity
-    /// alone gives are among them. With enough labels that somebody stands for, those are left alone.
+    /// alone gives are among them on both sides. With enough labels that somebody stands for, looking like a person is no label
+    /// any more; a contradiction still is one, or trees would only know the programs that say what they are.
     fn taught(&self, weak: bool) -> (Vec<(usize, bool)>, bool) {
         let label = |row: usize| self.labels.labels.get(row).copied().flatten().map(|label| label.bot);
-        let strong: Vec<(usize, bool)> =
-            self.rows.iter().enumerate().filter_map(|(index, row)| label(*row).map(|bot| (index, bot))).collect();
-        let both = strong.iter().any(|(_, bot)| *bot) && strong.iter().any(|(_, bot)| !bot);
-        if !weak || both && strong.len() >= META_MIN_LABELS {
-            return (strong, false);
-        }
-        let identity = |row: usize| self.labels.exclusions.get(row).is_some_and(Option::is_some);
-        let all = self.rows.iter().enumerate().map(|(index, row)| (index, label(*row).unwrap_or_else(|| identity(*row))));
-        (all.collect(), true)
+        let excluded = |row: usize| self.labels.exclusions.get(row).is_some_and(Option::is_some);
+        let known: Vec<bool> = self.rows.iter().filter_map(|row| label(*row)).collect();
+        let enough = known.len() >= META_MIN_LABELS && known.contains(&true) && known.contains(&false);
+        let of = |row: usize| match label(row) {
+            Some(bot) => Some(bot),
+            None if weak && excluded(row) => Some(true),
+            None => (weak && !enough).then_some(false),
+        };
+        let taught = self.rows.iter().enumerate().filter_map(|(index, row)| of(*row).map(|bot| (index, bot))).collect();
+        (taught, weak && !enough)
     }
 
     /// The nearest change that would pass, for the worst anomalous sessions.

@@ -17,8 +17,8 @@ pub struct Settings {
     pub trees: u64,
     /// Rows each tree sees.
     pub sample: u64,
-    /// Share of baseline sessions that may be called anomalous; sets the threshold. Part of the baseline are programs that look like
-    /// people. On the recorded set the default calls 7 of 93 sessions of people and 155 of 230 of bots anomalous.
+    /// Share of baseline sessions that may be called anomalous; sets the threshold. On the recorded set the default calls 5 of 93
+    /// sessions of people and 224 of 230 of programs anomalous.
     pub fpr: f64,
     /// Fixed threshold on the final score instead of `fpr`.
     pub threshold: Option<f64>,

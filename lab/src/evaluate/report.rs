@@ -78,7 +78,7 @@ impl Report {
             for figures in &kind.voices {
                 match figures {
                     Some(found) => {
-                        let _ = write!(text, "  {:.4} {:.3} {:.3}   ", found.auroc, found.ap, found.recall_at_1pct_fpr);
+                        let _ = write!(text, "  {:.4} {:.3} {:.3} ", found.auroc, found.ap, found.recall_at_1pct_fpr);
                     }
                     None => {
                         let _ = write!(text, "  {:<19}", "not asked");
