@@ -13,6 +13,8 @@ const COMMANDS: &[&str] = &[
     "sql",
     "features",
     "anomaly",
+    "evaluate",
+    "rules",
     "detect",
     "blocklist",
     "db",
