@@ -34,7 +34,7 @@ pub struct Options {
     /// Bounds of all tables.
     pub limits: Limits,
     /// Threads; 0 and 1 both mean the calling thread alone. With more, it reads and puts results in order, the others keep the
-    /// connections; of two, it keeps some itself.
+    /// connections.
     pub threads: usize,
     /// An NSS key log for decryption.
     pub keylog: Option<PathBuf>,
@@ -108,7 +108,7 @@ pub fn fingerprint_lines(
             stopped.set(receive(line).is_break());
         }
     };
-    let mut sink = LineSink { receive: &mut receive, render, held };
+    let mut sink = LineSink { receive: &mut receive, render, held, scratch: Vec::new() };
     let go_on = || if stopped.get() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let mut summary = run_files(paths, options, &mut sink, &mut |_| go_on())?;
     sink.held.release_all(|line| (sink.receive)(line));
@@ -283,16 +283,8 @@ struct LineSink<'a> {
     receive: &'a mut dyn FnMut(&[u8]),
     render: RenderRecord,
     held: InOrder<Vec<u8>>,
-}
-
-impl LineSink<'_> {
-    fn hold(&mut self, start_ns: i64, number: u64, put: impl FnOnce(&mut Vec<u8>)) {
-        self.held.hold(start_ns, number, |place| {
-            place.clear();
-            put(place);
-        });
-        self.held.release_over_bound(|line| (self.receive)(line));
-    }
+    /// Where a record is rendered, so that its place is as large as its text.
+    scratch: Vec<u8>,
 }
 
 impl SensorSink for LineSink<'_> {
@@ -305,12 +297,19 @@ impl SensorSink for LineSink<'_> {
     }
 
     fn record(&mut self, record: ConnectionRecord) {
-        let render = self.render;
-        self.hold(record.start_ns, record.number, |line| render(line, &record));
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        (self.render)(&mut text, &record);
+        self.line(record.start_ns, record.number, &text);
+        self.scratch = text;
     }
 
     fn line(&mut self, start_ns: i64, number: u64, text: &[u8]) {
-        self.hold(start_ns, number, |line| line.extend_from_slice(text));
+        self.held.hold(start_ns, number, |place| {
+            place.clear();
+            place.extend_from_slice(text);
+        });
+        self.held.release_over_bound(|line| (self.receive)(line));
     }
 
     fn event(&mut self, _: NetworkEvent) {}

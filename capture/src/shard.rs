@@ -2,18 +2,20 @@
 //!
 //! Promises: the calls of the sink are the same, in the same order, as on one thread, as long as no bound is reached (each
 //! worker has its share of every bound). The calling thread decodes each packet once, puts fragments together, and gives every
-//! segment to the worker of its connection; bytes of mapped files are handed on as they lie there, others are copied. With one
-//! worker the calling thread has time left and keeps a part of the connections itself. Workers answer each batch of 4,096
-//! packets with what they found, tagged with the number of the packet that caused it; the calling thread puts that in order and
-//! calls the sink. At most eight batches are on the way.
+//! segment to the worker of its connection; bytes of mapped files are handed on as they lie there, others are copied. Workers
+//! answer each batch of 4,096 packets with what they found, tagged with the number of the packet that caused it; the calling
+//! thread puts that in order and calls the sink. At most eight batches are on the way. With one worker nothing has to be shared
+//! out, and the calling thread does not even decode: `shard/pipe.rs`.
 //!
 //! Read next: `shard/lanes.rs` (who gets what), `run.rs`, `sensor/mod.rs`.
 
 mod collect;
 mod lanes;
+mod pipe;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::decode::{decode, decode_carried};
@@ -21,14 +23,12 @@ use crate::limits::Limits;
 use crate::run::{Progress, Summary};
 use crate::sensor::{Sensor, SensorConfig, SensorSink};
 use crate::shard::collect::{Batch, Collector, End, Wants};
-use crate::shard::lanes::{Load, Own, Reader, Work};
+use crate::shard::lanes::{Load, Reader, Work};
 use crate::source::PacketSource;
+use crate::source::map::FileMap;
 
 const BATCH_PACKETS: u32 = 4096;
 const WAITING_BATCHES: usize = 8;
-/// Of 64 connections, how many the calling thread keeps itself when there is one worker: what it can do while the worker does
-/// the rest. With more workers, reading and decoding for all of them is enough.
-const OWN_OF_64: usize = 12;
 /// Tag of what comes out after the last packet.
 const AT_END: u64 = u64::MAX;
 
@@ -44,8 +44,11 @@ pub(crate) fn run<S: SensorSink>(
 ) -> ControlFlow<()> {
     let wants =
         Wants { records: sink.wants_records(), renders: sink.renders(), events: sink.wants_events(), http: sink.wants_http() };
-    let workers = threads.saturating_sub(1).max(1);
-    let own = if workers == 1 { OWN_OF_64 } else { 0 };
+    let workers = threads.saturating_sub(1);
+    if workers <= 1 {
+        let sensor = sensor(limits.clone(), secrets);
+        return pipe::run(source, sensor, wants, sink, summary, progress);
+    }
     // The maps outlive the threads that read from them.
     let maps = source.maps();
     std::thread::scope(|scope| {
@@ -53,12 +56,11 @@ pub(crate) fn run<S: SensorSink>(
         for _ in 0..workers {
             let (to_worker, from_reader) = sync_channel(WAITING_BATCHES);
             let (to_reader, from_worker) = sync_channel(WAITING_BATCHES);
-            let sensor = sensor(share(limits, 64 - own, 64 * workers), secrets);
+            let sensor = sensor(share(limits, workers), secrets);
             scope.spawn(move || work(sensor, wants, &from_reader, &to_reader));
             lanes.push((to_worker, from_worker));
         }
-        let own = (own > 0).then(|| Own::new(sensor(share(limits, own, 64), secrets), wants, own));
-        pump(source, Reader::new(&maps, limits, lanes.len(), own), &lanes, sink, summary, progress)
+        pump(source, &maps, limits, &lanes, sink, summary, progress)
     })
 }
 
@@ -70,9 +72,9 @@ fn sensor(limits: Limits, secrets: Option<&[u8]>) -> Sensor {
     sensor
 }
 
-/// So many parts out of so many, of the bounds that cost memory.
-fn share(limits: &Limits, parts: usize, of: usize) -> Limits {
-    let part = |bound: usize| bound.saturating_mul(parts).div_ceil(of.max(1));
+/// Each worker's part of the bounds that cost memory.
+fn share(limits: &Limits, workers: usize) -> Limits {
+    let part = |bound: usize| bound.div_ceil(workers.max(1));
     Limits {
         flows: part(limits.flows),
         finished_flows: part(limits.finished_flows),
@@ -88,12 +90,14 @@ type Lane<'m> = (SyncSender<Load<'m>>, Receiver<(Batch, Load<'m>)>);
 
 fn pump<'m>(
     source: &mut impl PacketSource,
-    mut reader: Reader<'m>,
+    maps: &'m [Option<Arc<FileMap>>],
+    limits: &Limits,
     lanes: &[Lane<'m>],
     sink: &mut impl SensorSink,
     summary: &mut Summary,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    let mut reader = Reader::new(maps, limits, lanes.len());
     let mut collector = Collector::default();
     let mut on_the_way = VecDeque::new();
     loop {
@@ -108,11 +112,10 @@ fn pump<'m>(
             // A worker that is gone is noticed when its answer is waited for.
             to_worker.send(load).ok();
         }
-        on_the_way.push_back((now, reader.take_own(!more)));
+        on_the_way.push_back(now);
         while on_the_way.len() >= WAITING_BATCHES || (!more && !on_the_way.is_empty()) {
-            let (now, own) = on_the_way.pop_front().unwrap_or_default();
-            let mut batches = Vec::with_capacity(lanes.len().saturating_add(1));
-            batches.extend(own);
+            let now = on_the_way.pop_front().unwrap_or_default();
+            let mut batches = Vec::with_capacity(lanes.len());
             for (_, from_worker) in lanes {
                 let Ok((batch, load)) = from_worker.recv() else { return ControlFlow::Break(()) };
                 batches.push(batch);
@@ -151,8 +154,9 @@ fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answer
             };
             sensor.take_decoded(item.number, item.latest_ns, item.ts_ns, decoded, &mut batch);
         }
-        let Load { last_number, latest_ns, now_ns, is_last, .. } = load;
-        close(&mut sensor, &mut batch, Until { last_number, latest_ns, now_ns, is_last });
+        batch.tag = load.last_number;
+        sensor.pass_time(load.last_number, load.latest_ns, load.now_ns, &mut batch);
+        close(&mut sensor, &mut batch, load.is_last);
         // A receiver that is gone wants no more.
         if answers.send((batch, load)).is_err() {
             return;
@@ -160,26 +164,11 @@ fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answer
     }
 }
 
-/// How far a batch of packets went.
-#[derive(Debug, Clone, Copy)]
-struct Until {
-    /// Number of its last packet.
-    last_number: u64,
-    /// Latest event time since the last packet that was the sensor's own.
-    latest_ns: i64,
-    /// Event time at its end.
-    now_ns: i64,
-    /// Whether no batch follows.
-    is_last: bool,
-}
-
-/// A sensor has taken its packets of a batch: the time of the others passes, and at the end of the capture everything goes out.
-fn close(sensor: &mut Sensor, batch: &mut Batch, until: Until) {
-    batch.tag = until.last_number;
-    sensor.pass_time(until.last_number, until.latest_ns, until.now_ns, batch);
+/// A sensor has taken a batch of packets; after the last one everything it still holds goes out.
+fn close(sensor: &mut Sensor, batch: &mut Batch, is_last: bool) {
     batch.watermark_ns = sensor.watermark_ns();
     batch.events_from = sensor.next_event_number();
-    if until.is_last {
+    if is_last {
         batch.tag = AT_END;
         sensor.finish(batch);
         batch.events_from = AT_END;

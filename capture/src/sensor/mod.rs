@@ -71,18 +71,35 @@ impl Sensor {
     /// Takes one packet.
     #[inline]
     pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut impl SensorSink) {
-        self.counters.packets = self.counters.packets.wrapping_add(1);
-        self.counters.bytes = self.counters.bytes.wrapping_add(packet.data.len() as u64);
-        let now_ns = self.clock.observe(packet.ts_ns);
-        if sink.wants_events() {
-            self.let_out_overdue(now_ns, sink);
-        }
         match plain_tcp(packet.link_type, packet.data) {
-            Some(segment) => self.tcp(&segment, packet.ts_ns, sink),
-            None => self.decoded(decode(packet.link_type, packet.data, &self.limits), packet.ts_ns, sink),
+            Some(segment) => self.plain(packet.ts_ns, packet.data.len(), &segment, sink),
+            None => {
+                self.arrived(packet.ts_ns, packet.data.len(), sink);
+                self.decoded(decode(packet.link_type, packet.data, &self.limits), packet.ts_ns, sink);
+                if sink.wants_events() {
+                    self.let_out_ready(sink);
+                }
+            }
         }
+    }
+
+    /// Takes one packet that [`plain_tcp`] has decoded, of so many captured bytes.
+    #[inline]
+    pub(crate) fn plain(&mut self, ts_ns: i64, bytes: usize, segment: &Segment<'_>, sink: &mut impl SensorSink) {
+        self.arrived(ts_ns, bytes, sink);
+        self.tcp(segment, ts_ns, sink);
         if sink.wants_events() {
             self.let_out_ready(sink);
+        }
+    }
+
+    #[inline]
+    fn arrived(&mut self, ts_ns: i64, bytes: usize, sink: &mut impl SensorSink) {
+        self.counters.packets = self.counters.packets.wrapping_add(1);
+        self.counters.bytes = self.counters.bytes.wrapping_add(bytes as u64);
+        let now_ns = self.clock.observe(ts_ns);
+        if sink.wants_events() {
+            self.let_out_overdue(now_ns, sink);
         }
     }
 

@@ -64,6 +64,14 @@ impl Batch {
     pub fn new(wants: Wants) -> Self {
         Self { wants, ..Self::default() }
     }
+
+    /// An empty one in the memory of one whose results were handed on.
+    pub fn again(self, wants: Wants) -> Self {
+        let Self { mut lines, mut text, .. } = self;
+        lines.clear();
+        text.clear();
+        Self { wants, lines, text, ..Self::default() }
+    }
 }
 
 impl SensorSink for Batch {

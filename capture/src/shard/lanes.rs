@@ -16,9 +16,8 @@ use crate::flow::key::FlowKey;
 use crate::limits::Limits;
 use crate::run::Summary;
 use crate::sensor::clock::EventClock;
-use crate::sensor::{Counters, Sensor, udp};
-use crate::shard::collect::{Batch, End, Wants};
-use crate::shard::{Until, close};
+use crate::sensor::{Counters, udp};
+use crate::shard::collect::End;
 use crate::source::PacketSource;
 use crate::source::map::FileMap;
 
@@ -75,40 +74,6 @@ impl Load<'_> {
     }
 }
 
-/// The connections that the reading thread keeps itself.
-#[derive(Debug)]
-pub(super) struct Own {
-    sensor: Sensor,
-    wants: Wants,
-    batch: Batch,
-    /// Latest event time since the last packet it took.
-    latest_ns: i64,
-    /// How many of 64 connections are its own.
-    of_64: usize,
-}
-
-impl Own {
-    pub fn new(sensor: Sensor, wants: Wants, of_64: usize) -> Self {
-        Self { sensor, wants, batch: Batch::new(wants), latest_ns: i64::MIN, of_64 }
-    }
-
-    #[inline]
-    fn take(&mut self, number: u64, ts_ns: i64, decoded: Decoded<'_>) {
-        self.batch.tag = number;
-        let latest_ns = std::mem::replace(&mut self.latest_ns, i64::MIN);
-        self.sensor.take_decoded(number, latest_ns, ts_ns, decoded, &mut self.batch);
-    }
-}
-
-/// Who keeps a connection.
-#[derive(Debug, Clone, Copy)]
-enum Keeper {
-    /// The reading thread.
-    Own,
-    /// The worker of this lane.
-    Worker(usize),
-}
-
 /// Reads packets into loads.
 #[derive(Debug)]
 pub(super) struct Reader<'m> {
@@ -117,7 +82,6 @@ pub(super) struct Reader<'m> {
     hasher: foldhash::fast::RandomState,
     loads: Vec<Load<'m>>,
     spare: Vec<Load<'m>>,
-    own: Option<Own>,
     clock: EventClock,
     now_ns: i64,
     fragments: FragmentTable,
@@ -127,14 +91,13 @@ pub(super) struct Reader<'m> {
 }
 
 impl<'m> Reader<'m> {
-    pub fn new(maps: &'m [Option<Arc<FileMap>>], limits: &Limits, workers: usize, own: Option<Own>) -> Self {
+    pub fn new(maps: &'m [Option<Arc<FileMap>>], limits: &Limits, workers: usize) -> Self {
         let mut reader = Self {
             maps,
             limits: limits.clone(),
             hasher: foldhash::fast::RandomState::default(),
             loads: Vec::new(),
             spare: Vec::new(),
-            own,
             clock: EventClock::default(),
             now_ns: i64::MIN,
             fragments: FragmentTable::default(),
@@ -156,9 +119,6 @@ impl<'m> Reader<'m> {
         for load in &mut self.loads {
             load.latest_ns = i64::MIN;
         }
-        if let Some(own) = &mut self.own {
-            own.latest_ns = i64::MIN;
-        }
         for _ in 0..packets {
             if !source.advance() {
                 return false;
@@ -179,15 +139,6 @@ impl<'m> Reader<'m> {
         }
         self.loads.resize_with(workers, || self.spare.pop().unwrap_or_default());
         taken
-    }
-
-    /// What this thread's own connections showed within the packets read so far.
-    pub fn take_own(&mut self, is_last: bool) -> Option<Batch> {
-        let own = self.own.as_mut()?;
-        let mut batch = std::mem::replace(&mut own.batch, Batch::new(own.wants));
-        let (last_number, now_ns) = (self.counters.packets, self.now_ns);
-        close(&mut own.sensor, &mut batch, Until { last_number, latest_ns: own.latest_ns, now_ns, is_last });
-        Some(batch)
     }
 
     /// Takes a load back whose work is done, for its memory.
@@ -232,33 +183,30 @@ impl<'m> Reader<'m> {
         for load in &mut self.loads {
             load.latest_ns = load.latest_ns.max(self.now_ns);
         }
-        if let Some(own) = &mut self.own {
-            own.latest_ns = own.latest_ns.max(self.now_ns);
-        }
         let mapped =
             source.place_in_map().and_then(|(file, at)| self.maps.get(file)?.as_ref()?.get(at..)?.get(..packet.data.len()));
         match mapped {
             Some(data) => {
                 let decoded = decode(packet.link_type, data, &self.limits);
-                match self.keeper_of(&decoded) {
-                    Some(keeper) => self.give(keeper, packet.ts_ns, decoded, |_| Work::Decoded(decoded)),
+                match self.worker_of(&decoded) {
+                    Some(worker) => self.push(worker, packet.ts_ns, |_| Work::Decoded(decoded)),
                     None => self.without_ports(&decoded, packet.ts_ns),
                 }
             }
             None => {
                 let decoded = decode(packet.link_type, packet.data, &self.limits);
                 let frame = |load: &mut Load<'m>| Work::Frame { link_type: packet.link_type, bytes: load.copy(packet.data) };
-                match self.keeper_of(&decoded) {
-                    Some(keeper) => self.give(keeper, packet.ts_ns, decoded, frame),
+                match self.worker_of(&decoded) {
+                    Some(worker) => self.push(worker, packet.ts_ns, frame),
                     None => self.without_ports(&decoded, packet.ts_ns),
                 }
             }
         }
     }
 
-    /// Who keeps the connection of this packet; `None` if it belongs to none.
+    /// Which worker keeps the connection of this packet; `None` if it belongs to none.
     #[inline]
-    fn keeper_of(&mut self, decoded: &Decoded<'_>) -> Option<Keeper> {
+    fn worker_of(&mut self, decoded: &Decoded<'_>) -> Option<usize> {
         let key = match decoded {
             Decoded::Tcp(segment) => {
                 self.counters.tcp_segments = self.counters.tcp_segments.wrapping_add(1);
@@ -271,19 +219,10 @@ impl<'m> Reader<'m> {
             }
             _ => return None,
         };
-        // The high half: the sensors' tables use hashers of their own, so nothing is shared with their bucket choice.
-        let hash = usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or(0);
-        let own = self.own.as_ref().map_or(0, |own| own.of_64);
-        Some(if hash % 64 < own { Keeper::Own } else { Keeper::Worker(hash / 64 % self.loads.len().max(1)) })
-    }
-
-    #[inline]
-    fn give(&mut self, keeper: Keeper, ts_ns: i64, decoded: Decoded<'_>, work: impl FnOnce(&mut Load<'m>) -> Work<'m>) {
-        match (keeper, &mut self.own) {
-            (Keeper::Own, Some(own)) => own.take(self.counters.packets, ts_ns, decoded),
-            (Keeper::Own, None) => {}
-            (Keeper::Worker(worker), _) => self.push(worker, ts_ns, work),
-        }
+        let workers = self.loads.len() as u64;
+        // The high half: the workers' tables use hashers of their own, so nothing is shared with their bucket choice.
+        let worker = if workers > 1 { (self.hasher.hash_one(key) >> 32) % workers } else { 0 };
+        usize::try_from(worker).ok()
     }
 
     fn without_ports(&mut self, decoded: &Decoded<'_>, ts_ns: i64) {
@@ -300,9 +239,9 @@ impl<'m> Reader<'m> {
         let (ip, protocol, depth) = (fragment.ip, fragment.protocol, fragment.depth);
         // A datagram may hold a tunnel whose packets are fragments again; each round is one level deeper.
         let decoded = decode_carried(ip, protocol, &whole, depth, &self.limits);
-        match self.keeper_of(&decoded) {
-            Some(keeper) => {
-                self.give(keeper, ts_ns, decoded, |load| Work::Carried { ip, protocol, depth, bytes: load.copy(&whole) });
+        match self.worker_of(&decoded) {
+            Some(worker) => {
+                self.push(worker, ts_ns, |load| Work::Carried { ip, protocol, depth, bytes: load.copy(&whole) });
             }
             None => self.without_ports(&decoded, ts_ns),
         }
@@ -319,9 +258,6 @@ impl<'m> Reader<'m> {
     #[cold]
     fn secrets(&mut self, found: Vec<Vec<u8>>) {
         for secrets in found.into_iter().map(Arc::new) {
-            if let Some(own) = &mut self.own {
-                own.sensor.add_secrets(&secrets);
-            }
             for worker in 0..self.loads.len() {
                 let secrets = Arc::clone(&secrets);
                 self.push(worker, self.now_ns, |_| Work::Secrets(secrets));
