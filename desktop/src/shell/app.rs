@@ -172,8 +172,9 @@ impl App {
             settings::remember(&mut self.settings.recent, &was.display().to_string());
             self.told = None;
         }
-        let ended = self.job.as_ref().and_then(ReplayJob::take_result);
-        if let (Some(result), Some(job)) = (ended, self.job.take_if(|_| true)) {
+        if let Some(result) = self.job.as_ref().and_then(ReplayJob::take_result)
+            && let Some(job) = self.job.take()
+        {
             self.replayed(ctx, &job, result);
         }
     }

@@ -135,7 +135,7 @@ impl Bar {
                     out.push(Action::Search(saved.text.clone()));
                     ui.close();
                 }
-                if ui.small_button("✖").accessible_name(format!("Forget {}", saved.name)).on_hover_text("forget").clicked() {
+                if ui.small_button("×").accessible_name(format!("Forget {}", saved.name)).on_hover_text("forget").clicked() {
                     gone = Some(at);
                 }
             });

@@ -5,7 +5,7 @@
 //!
 //! Read next: `settings.rs` (what is remembered), `../widgets/badge.rs`.
 
-use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Theme};
+use eframe::egui::{self, Color32, CornerRadius, FontDefinitions, FontFamily, FontId, Stroke, TextStyle, Theme};
 
 /// Okabe and Ito's palette, which stays distinct in all common kinds of colour blindness; the darker form is for light themes.
 const SERIES: [(Color32, Color32); 7] = [
@@ -46,6 +46,10 @@ pub fn severity(dark: bool, name: &str) -> Color32 {
 
 /// Sets both themes; the one that is shown follows the settings.
 pub fn install(ctx: &egui::Context) {
+    // The text font has no arrows and few signs; the font for code has them.
+    let mut fonts = FontDefinitions::default();
+    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".to_owned());
+    ctx.set_fonts(fonts);
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
             let dark = theme == Theme::Dark;

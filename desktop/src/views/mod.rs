@@ -92,9 +92,12 @@ impl Cx<'_> {
 
     /// A button that saves a chart.
     pub fn chart_button(&mut self, ui: &mut egui::Ui, chart: &Chart) {
-        if ui.small_button(format!("Save {} as SVG", chart.name)).clicked() {
-            self.out.push(Action::SaveChart(Arc::new(chart.clone())));
-        }
+        // In a row of its own, so that columns do not stretch it.
+        ui.horizontal(|ui| {
+            if ui.small_button(format!("Save {} as SVG", chart.name)).clicked() {
+                self.out.push(Action::SaveChart(Arc::new(chart.clone())));
+            }
+        });
     }
 
     /// Rows that a list asks for at most.

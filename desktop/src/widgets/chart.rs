@@ -90,7 +90,9 @@ impl Chart {
             for (nth, one) in series.into_iter().enumerate() {
                 let colour = one.colour.unwrap_or_else(|| theme::series(dark, nth));
                 match one.mark {
-                    Mark::Line => ui.line(Line::new(one.name, PlotPoints::from(one.points)).color(colour).width(1.8)),
+                    Mark::Line => {
+                        ui.line(Line::new(one.name, PlotPoints::from(one.points)).color(colour).width(1.8).allow_band(false))
+                    }
                     Mark::Dots(radius) => {
                         ui.points(Points::new(one.name, PlotPoints::from(one.points)).color(colour).radius(radius))
                     }

@@ -226,8 +226,8 @@ impl<'a> Grid<'a> {
     fn head(&self, ui: &mut egui::Ui, state: &mut GridState, at: usize) {
         let name = &self.table.names()[at];
         let mark = match state.wish.sort {
-            Some((column, true)) if column == at => " ⏷",
-            Some((column, false)) if column == at => " ⏶",
+            Some((column, true)) if column == at => " ▼",
+            Some((column, false)) if column == at => " ▲",
             _ => "",
         };
         let button =

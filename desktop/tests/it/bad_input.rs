@@ -4,7 +4,9 @@
 //!
 //! Read next: `support.rs`.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use eframe::egui::{self, vec2};
@@ -54,11 +56,28 @@ fn what_cannot_be_opened_is_told() {
 }
 
 fn a_locked_database_is_told() {
-    // A second process holds a lock only between processes; within this one the engine refuses another configuration.
     let path = copy("locked");
-    let held = store::open(&path, &OpenOptions::default()).unwrap();
+    // Locks stand between processes, so another one has to hold it.
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args(["--hold", path.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
     let message = refused(&path);
-    assert!(message.contains("open database"), "{message}");
+    assert!(message.contains("another process holds it"), "{message}");
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+}
+
+/// In a process of its own: holds the database until its input ends.
+pub fn hold(path: &str) {
+    let held = store::open(Path::new(path), &OpenOptions::default()).unwrap();
+    println!("held");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
     drop(held);
 }
 

@@ -22,6 +22,12 @@ fn main() -> ExitCode {
     // In a child that only checks whether a database can be opened, this does not return.
     ja4_replay::store::duckdb::probe::child_entry();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, path] = arguments.as_slice()
+        && flag == "--hold"
+    {
+        bad_input::hold(path);
+        return ExitCode::SUCCESS;
+    }
     let parts: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let ignored = arguments.iter().any(|argument| argument == "--ignored");
     let all = if ignored { frames::TESTS.to_vec() } else { [workflows::TESTS, bad_input::TESTS, images::TESTS].concat() };

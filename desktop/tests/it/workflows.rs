@@ -4,6 +4,7 @@
 //!
 //! Read next: `support.rs`.
 
+use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use ja4_desktop::shell::action::{Action, Decision};
@@ -62,7 +63,7 @@ fn overview_shows_the_figures_of_the_store() {
     assert!(anomalous > 0);
     let table = app(&window).data().table(("overview", "figures")).unwrap();
     assert_eq!(table.int(0, "anomalous"), anomalous);
-    window.get_by_label("anomalous");
+    assert!(window.get_all_by_label(&ja4_desktop::widgets::thousands(anomalous)).count() > 0);
     window.get_by_label_contains("Chart Sessions over time");
     assert!(window.query_all_by_label_contains("Only critical").count() <= 1);
     window.get_by_label_contains("Time brush");
@@ -298,27 +299,32 @@ fn tuning_ranks_again() {
     let path = copy("tuning");
     let mut window = window(&[&path]);
     // Two labels, so that there are curves.
-    for (at, label) in [(0, 1), (1, 0)] {
-        let table = app(&window).data().table(("overview", "ips")).unwrap().clone();
-        let ip = table.text(at, "src_ip").into_owned();
-        tell(
-            &mut window,
-            Action::Label(Decision {
-                session: format!("s{at}"),
-                ip,
-                ja4: String::new(),
-                host: String::new(),
-                user_agent: String::new(),
-                label,
-                note: String::new(),
-            }),
-        );
+    window.get_by_label("Go to Sessions").click();
+    settle(&mut window);
+    let table = app(&window).data().table(("sessions", "rows")).unwrap().clone();
+    for (row, label) in [(0, 1), (table.rows() - 1, 0)] {
+        let cell = |name: &str| table.text(row, name).into_owned();
+        let decision = Decision {
+            session: cell("session_id"),
+            ip: cell("src_ip"),
+            ja4: cell("ja4"),
+            host: cell("host"),
+            user_agent: String::new(),
+            label,
+            note: String::new(),
+        };
+        tell(&mut window, Action::Label(decision));
+        until(&mut window, "decision", |app| matches!(app.told(), Some(Ok(text)) if text.contains("decided")));
+        settle(&mut window);
     }
     window.get_by_label("Go to Tuning").click();
     settle(&mut window);
-    window.get_by_label_contains("Chart ");
-    let threshold = window.get_all_by_label("threshold").next().unwrap();
-    threshold.set_value_accesskit(0.0);
+    window.get_by_label_contains("Chart ROC and precision, area 1");
+    window.get_by_label("labelled bot");
+    window.get_by_role_and_label(Role::Slider, "threshold").focus();
+    window.run_steps(1);
+    window.key_press(Key::Home);
+    window.get_by_role_and_label(Role::Slider, "threshold").set_value_accesskit(0.0);
     settle(&mut window);
     let all = rows(&window, "tuning", "rows");
     window.get_by_label(&ja4_desktop::widgets::thousands(all));

@@ -31,7 +31,7 @@ impl View for BruteForce {
     }
 
     fn icon(&self) -> &'static str {
-        "🔒"
+        "▣"
     }
 
     fn about(&self) -> &'static str {

@@ -40,7 +40,7 @@ impl View for Classification {
     }
 
     fn icon(&self) -> &'static str {
-        "✔"
+        "◆"
     }
 
     fn about(&self) -> &'static str {

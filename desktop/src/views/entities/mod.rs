@@ -41,7 +41,7 @@ impl View for Entities {
     }
 
     fn icon(&self) -> &'static str {
-        "◎"
+        "○"
     }
 
     fn about(&self) -> &'static str {

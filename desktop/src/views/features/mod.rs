@@ -33,7 +33,7 @@ impl View for Features {
     }
 
     fn icon(&self) -> &'static str {
-        "∿"
+        "∑"
     }
 
     fn about(&self) -> &'static str {

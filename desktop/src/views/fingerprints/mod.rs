@@ -37,7 +37,7 @@ impl View for Fingerprints {
     }
 
     fn icon(&self) -> &'static str {
-        "☝"
+        "▦"
     }
 
     fn about(&self) -> &'static str {

@@ -39,7 +39,7 @@ impl View for Fleet {
     }
 
     fn icon(&self) -> &'static str {
-        "⛓"
+        "⊕"
     }
 
     fn about(&self) -> &'static str {

@@ -50,7 +50,7 @@ impl View for Health {
     }
 
     fn icon(&self) -> &'static str {
-        "♥"
+        "●"
     }
 
     fn about(&self) -> &'static str {

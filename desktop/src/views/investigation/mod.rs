@@ -62,7 +62,7 @@ impl View for Investigation {
     }
 
     fn icon(&self) -> &'static str {
-        "🔍"
+        "◎"
     }
 
     fn about(&self) -> &'static str {

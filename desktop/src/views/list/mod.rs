@@ -36,7 +36,7 @@ pub fn detections() -> List {
     List {
         id: "detections",
         title: "Detections",
-        icon: "⚠",
+        icon: "▲",
         about: "Sessions at or above their threshold, worst first, each with its reason.",
         sql: statements::SESSIONS,
         relation: Some(&SESSIONS),
@@ -53,7 +53,7 @@ pub fn sessions() -> List {
     List {
         id: "sessions",
         title: "Sessions",
-        icon: "☰",
+        icon: "≡",
         about: "Every scored session: one client, one site, one hour.",
         sql: statements::SESSIONS,
         relation: Some(&SESSIONS),
@@ -99,7 +99,7 @@ pub fn audit() -> List {
     List {
         id: "audit",
         title: "Audit",
-        icon: "✍",
+        icon: "¶",
         about: "Who decided or changed what, and whether it worked.",
         sql: statements::AUDIT,
         relation: None,

@@ -32,7 +32,7 @@ impl View for Models {
     }
 
     fn icon(&self) -> &'static str {
-        "⚙"
+        "⊗"
     }
 
     fn about(&self) -> &'static str {

@@ -40,7 +40,7 @@ impl View for Overview {
     }
 
     fn icon(&self) -> &'static str {
-        "⌂"
+        "◇"
     }
 
     fn about(&self) -> &'static str {

@@ -38,7 +38,7 @@ impl View for Scores {
     }
 
     fn icon(&self) -> &'static str {
-        "▦"
+        "▤"
     }
 
     fn about(&self) -> &'static str {

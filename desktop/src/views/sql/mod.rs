@@ -36,7 +36,7 @@ impl View for Sql {
     }
 
     fn icon(&self) -> &'static str {
-        "⌨"
+        "▥"
     }
 
     fn about(&self) -> &'static str {

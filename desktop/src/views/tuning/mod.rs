@@ -51,7 +51,7 @@ impl View for Tuning {
     }
 
     fn icon(&self) -> &'static str {
-        "⚖"
+        "◐"
     }
 
     fn about(&self) -> &'static str {
