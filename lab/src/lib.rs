@@ -23,6 +23,7 @@ pub mod fleets;
 pub mod frame;
 pub mod labels;
 pub mod live;
+pub mod packets;
 pub mod registry;
 pub mod render;
 pub mod rescore;

@@ -7,6 +7,7 @@
 
 pub mod export;
 pub mod features;
+pub mod lab;
 pub mod query;
 pub mod statements;
 pub mod table;

@@ -5,6 +5,8 @@
 //!
 //! Read next: `statements.rs` (the texts), `worker.rs` (who answers).
 
+use std::path::PathBuf;
+
 use ja4_replay::store::Engine;
 
 use crate::shell::compile::Compiled;
@@ -53,6 +55,28 @@ pub enum Ask {
     Features,
     /// Sessions on a map of two dimensions, made of their features.
     Map,
+    /// What each imported policy rule would have done with everything stored.
+    RulesTested,
+    /// The versions of models kept beside this database.
+    Registry(PathBuf),
+    /// Two versions side by side: whose rank changed, and which feature did it.
+    ModelDiff {
+        /// The database whose registry holds them.
+        db: PathBuf,
+        /// First version.
+        first: String,
+        /// Second version.
+        second: String,
+    },
+    /// The packets of one connection.
+    Packets {
+        /// Captures that it may be in.
+        captures: Vec<PathBuf>,
+        /// The client's address and port.
+        client: String,
+        /// Around this time, ns.
+        at_ns: i64,
+    },
 }
 
 impl Ask {
@@ -95,7 +119,8 @@ impl Ask {
             return text.clone();
         }
         let Some((text, values)) = self.text(engine) else {
-            return "-- computed by the lab; `ja4-lab explain` and `ja4-lab features` print the same".to_owned();
+            return "-- computed by the lab; `ja4-lab explain`, `features`, `rules test`, `model` and `packets` print the same"
+                .to_owned();
         };
         let mut shown = String::with_capacity(text.len());
         let mut values = values.iter();

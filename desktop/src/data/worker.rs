@@ -14,7 +14,7 @@ use ja4_replay::store::{self, Engine, OpenOptions, Statement, Store};
 
 use super::query::Ask;
 use super::table::Table;
-use super::{Answer, Place, features};
+use super::{Answer, Place, features, lab};
 
 /// Something that writes.
 pub type Change = Box<dyn FnOnce(&dyn Store) -> Result<(), String> + Send>;
@@ -242,5 +242,9 @@ fn answer(store: &dyn Store, ask: &Ask) -> Result<Answer, String> {
         }
         Ask::Features => table(features::distributions(store)?),
         Ask::Map => table(features::map(store)?),
+        Ask::RulesTested => table(lab::rules_tested(store)?),
+        Ask::Registry(db) => table(lab::registry(db)?),
+        Ask::ModelDiff { db, first, second } => table(lab::model_diff(store, db, [first, second])?),
+        Ask::Packets { captures, client, at_ns } => table(lab::packets(captures, client, *at_ns)?),
     }
 }

@@ -17,11 +17,11 @@ use super::case::{Case, CaseSearch};
 use super::dialogs::{Dialog, Saving};
 use super::jobs::{self, ReplayJob, is_database};
 use super::palette::Palette;
-use super::settings::Look;
+use super::settings::{Look, remember};
 use super::{decide, tabs};
-use crate::data::export;
 use crate::data::table::Table;
 use crate::data::worker::Change;
+use crate::data::{export, lab};
 use crate::views::{replay, sql};
 use crate::widgets::text;
 
@@ -43,6 +43,7 @@ impl App {
                 self.dialog = Some(Dialog::save(&name, form.extension(), Saving::Table { form, rows, table }))
             }
             Action::SaveChart(chart) => self.text_to_save(&chart.name, "svg", chart.to_svg(ctx.theme() == egui::Theme::Dark)),
+            Action::SavePackets(table) => self.dialog = Some(Dialog::save("connection", "pcap", Saving::Packets(table))),
             Action::SavePicture => self.dialog = Some(Dialog::save("ja4-desktop", "png", Saving::Picture)),
             Action::SaveCase => self.dialog = Some(Dialog::save("case", "case.json", Saving::Case)),
             Action::SaveReport => self.save_report(),
@@ -160,6 +161,9 @@ impl App {
                 export::write_table(path, form, &picked)
             }
             Saving::Text(text) => export::write_whole(path, |out| out.write_all(text.as_bytes())),
+            Saving::Packets(table) => {
+                export::write_whole(path, |out| ja4_lab::packets::write_pcap(out, &lab::from_table(&table)).map(|_| ()))
+            }
             Saving::Case => {
                 self.record_case();
                 self.case.save(path)
@@ -216,6 +220,9 @@ impl App {
             (false, Some(first)) => beside(first),
             (false, None) => return,
         };
+        for folder in files.iter().filter_map(|file| file.parent()) {
+            remember(&mut self.settings.captures, &folder.display().to_string());
+        }
         self.data.close();
         tabs::show(&mut self.layout, "replay");
         self.told = None;

@@ -60,6 +60,8 @@ pub enum Action {
         /// Of what.
         table: Arc<Table>,
     },
+    /// Save packets as a capture.
+    SavePackets(Arc<Table>),
     /// Save a chart as SVG.
     SaveChart(Arc<Chart>),
     /// Save the window as PNG.

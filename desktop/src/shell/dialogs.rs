@@ -28,6 +28,8 @@ pub enum Saving {
     },
     /// A text file: SVG, HTML.
     Text(Arc<str>),
+    /// Packets of a connection.
+    Packets(Arc<Table>),
     /// The case.
     Case,
     /// The window.

@@ -86,7 +86,7 @@ pub struct Panes<'a, 'b> {
 impl Behavior<String> for Panes<'_, '_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut String) -> UiResponse {
         let Some(view) = self.views.iter_mut().find(|view| view.id() == pane) else { return UiResponse::None };
-        let need = Need { scope: self.cx.scope, limit: self.cx.settings.rows };
+        let need = Need { scope: self.cx.scope, limit: self.cx.settings.rows, db: &self.cx.data.opened.target };
         for (slot, ask) in view.queries(&need) {
             self.cx.data.want((view.id(), slot), ask);
         }

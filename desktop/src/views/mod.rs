@@ -24,6 +24,7 @@ pub mod scores;
 pub mod sql;
 pub mod tuning;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use eframe::egui;
@@ -138,6 +139,8 @@ pub struct Need<'a> {
     pub scope: &'a Scope,
     /// Rows that a list asks for at most.
     pub limit: usize,
+    /// The open store as it was named.
+    pub db: &'a Path,
 }
 
 /// A view.

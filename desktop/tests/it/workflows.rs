@@ -36,6 +36,7 @@ pub const TESTS: &[crate::Test] = &[
         files_are_replayed_with_the_digests_of_the_command_line,
     ),
     ("workflows::a_replay_can_be_paused_stepped_and_stopped", a_replay_can_be_paused_stepped_and_stopped),
+    ("workflows::a_request_leads_to_its_packets", a_request_leads_to_its_packets),
     ("workflows::settings_are_kept", settings_are_kept),
 ];
 
@@ -373,6 +374,36 @@ fn a_replay_can_be_paused_stepped_and_stopped() {
     let message = result.expect("it ends").unwrap_err();
     assert!(message.contains("stopped on request"), "{message}");
     window.run_steps(1);
+}
+
+fn a_request_leads_to_its_packets() {
+    let mut window = window(&[recorded()]);
+    let worst = app(&window).data().table(("overview", "ips")).unwrap().text(0, "src_ip").into_owned();
+    tell(&mut window, Action::Investigate(worst));
+    window.get_by_label("Its requests").click();
+    settle(&mut window);
+    window.get_by_label_contains("choose a request below first");
+    window.get_by_label_contains("Requests of the address, ").focus();
+    window.run_steps(1);
+    window.key_press(Key::ArrowDown);
+    settle(&mut window);
+    window.get_by_label("Packets of the chosen request").click();
+    settle(&mut window);
+    settle(&mut window);
+    assert!(rows(&window, "investigation", "packets") > 3);
+    let summaries = app(&window).data().table(("investigation", "packets")).unwrap().clone();
+    assert!((0..summaries.rows()).any(|row| summaries.text(row, "summary").contains("ClientHello")));
+    window.get_by_label("Save this connection as pcap").click();
+    window.run_steps(3);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    let path = folder().join("connection.pcap");
+    window.get_by_label("Path to save to").type_text(path.to_str().unwrap());
+    window.run_steps(1);
+    window.get_by_label("Save").click();
+    settle(&mut window);
+    assert_eq!(std::fs::read(&path).unwrap()[..4], [0x4d, 0x3c, 0xb2, 0xa1]);
+    window.get_by_label("Back to the requests").click();
+    settle(&mut window);
 }
 
 fn settings_are_kept() {

@@ -7,6 +7,7 @@
 mod db;
 mod evaluate;
 mod live;
+mod packets;
 mod rules;
 
 pub mod operation;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::db::{CopyArgs, DbCommand, ImportArgs, PurgeArgs};
 pub use self::evaluate::{EvaluateArgs, HoldOutName};
 pub use self::live::LiveArgs;
+pub use self::packets::PacketsArgs;
 pub use self::rules::RulesCommand;
 pub use self::service::{BlocklistArgs, DetectArgs};
 
@@ -69,6 +71,8 @@ pub enum Command {
     Anomaly(AnomalyArgs),
     /// How well scores separate programs from people, where labels tell the truth.
     Evaluate(EvaluateArgs),
+    /// The packets of one connection, from the captures it came from.
+    Packets(PacketsArgs),
     /// Rules of an Anubis policy: import, list, and what they would have done.
     #[command(subcommand)]
     Rules(RulesCommand),

@@ -17,6 +17,7 @@ mod feedback;
 mod fingerprint;
 mod live;
 mod model;
+mod packets;
 mod replay;
 mod rules;
 mod score;
@@ -64,6 +65,7 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Features(args) => ask::features(&args, console),
         Command::Anomaly(args) => score::anomaly(&args, console),
         Command::Evaluate(args) => evaluate::run(&args, console),
+        Command::Packets(args) => packets::run(&args, console),
         Command::Rules(command) => rules::run(&command, console),
         Command::Model(command) => model::run(&command, threads, console),
         Command::Campaigns(command) => campaigns::run(&command, threads, console),

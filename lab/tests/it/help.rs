@@ -17,6 +17,7 @@ const COMMANDS: &[&str] = &[
     "rules",
     "detect",
     "blocklist",
+    "packets",
     "db",
     "dataset",
     "completions",

@@ -78,6 +78,19 @@ fn settings(ui: &mut egui::Ui, cx: &mut Cx<'_>) {
         let label = ui.label("Your name beside decisions");
         ui.add(egui::TextEdit::singleline(&mut cx.settings.analyst).desired_width(160.0)).labelled_by(label.id);
     });
+    folders(ui, cx);
+}
+
+/// Folders in which the captures of imported rows are looked for.
+fn folders(ui: &mut egui::Ui, cx: &mut Cx<'_>) {
+    ui.horizontal(|ui| {
+        let label = ui.label("Folders of captures (one a line)");
+        let mut text = cx.settings.captures.join("\n");
+        let edit = egui::TextEdit::multiline(&mut text).desired_rows(2).desired_width(360.0);
+        if ui.add(edit).labelled_by(label.id).changed() {
+            cx.settings.captures = text.lines().map(str::to_owned).collect();
+        }
+    });
 }
 
 fn list<'a>(ui: &mut egui::Ui, name: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) {

@@ -4,6 +4,7 @@
 //!
 //! Read next: `ui.rs` (its parts), `../mod.rs`.
 
+mod packets;
 mod ui;
 
 use eframe::egui;
@@ -47,7 +48,7 @@ pub struct Investigation {
     fingerprints: GridState,
     neighbours: GridState,
     decisions: GridState,
-    packets: ui::Packets,
+    packets: packets::Packets,
 }
 
 const ID: &str = "investigation";
@@ -83,7 +84,8 @@ impl View for Investigation {
             Part::Fingerprints => asks.push(("fingerprints", two(statements::IP_FINGERPRINTS))),
             Part::Neighbours => asks.push(("neighbours", Ask::plain(statements::IP_NEIGHBOURS, &[ip, ip], 2_000))),
             Part::Decisions => asks.push(("decisions", Ask::plain(statements::IP_FEEDBACK, &[ip], 1_000))),
-            Part::Sessions | Part::Requests => {}
+            Part::Requests => asks.extend(self.packets.queries()),
+            Part::Sessions => {}
         }
         asks
     }

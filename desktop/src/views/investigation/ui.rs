@@ -14,10 +14,6 @@ use crate::views::Cx;
 use crate::widgets::chart::{Chart, Mark, Series};
 use crate::widgets::{notice, text};
 
-/// Packets of a connection, where the capture can be reached.
-#[derive(Debug, Default)]
-pub struct Packets;
-
 impl Investigation {
     pub(super) fn head(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
         ui.horizontal_wrapped(|ui| {
@@ -123,7 +119,12 @@ impl Investigation {
                     "match_confidence",
                     "src_port",
                 ];
-                self.packets.show(ui, cx, &self.requests);
+                let table = cx.data.table((ID, "requests")).cloned();
+                let row =
+                    table.and_then(|table| self.requests.selected().filter(|row| *row < table.rows()).map(|row| (table, row)));
+                if self.packets.show(ui, cx, row) {
+                    return;
+                }
                 cx.grid(
                     ui,
                     (ID, "requests"),
@@ -178,14 +179,6 @@ impl Investigation {
                 );
             }
         }
-    }
-}
-
-impl Packets {
-    /// Says how to reach the packets of the selected request.
-    fn show(&self, ui: &mut egui::Ui, _cx: &Cx<'_>, _requests: &crate::widgets::grid::GridState) {
-        ui.add_enabled(false, egui::Button::new("Packets"))
-            .on_disabled_hover_text("the database keeps no packets; name the folder of the capture in Help");
     }
 }
 

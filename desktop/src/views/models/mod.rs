@@ -12,12 +12,25 @@ use crate::data::statements;
 use crate::data::table::Table;
 use crate::widgets::chart::{Chart, Mark, Series};
 use crate::widgets::grid::GridState;
+use crate::widgets::rows_or_reason;
 
 /// The view.
 #[derive(Debug, Default)]
 pub struct Models {
     models: GridState,
     metrics: GridState,
+    versions: GridState,
+    changes: GridState,
+    part: Part,
+    pair: [String; 2],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Part {
+    #[default]
+    Quality,
+    Versions,
+    Compare,
 }
 
 const ID: &str = "models";
@@ -66,7 +79,28 @@ impl View for Models {
             cx.grid(ui, (ID, "models"), "Models", &columns, &mut self.models, empty);
         });
         ui.separator();
-        ui.label(RichText::new("Quality and drift").strong());
+        ui.horizontal(|ui| {
+            ui.selectable_value(&mut self.part, Part::Quality, "Quality and drift");
+            ui.selectable_value(&mut self.part, Part::Versions, "Versions kept");
+            ui.selectable_value(&mut self.part, Part::Compare, "Compare two");
+        });
+        let none = "No version is kept beside this database: `ja4-lab model fit --db DB` keeps one.";
+        match self.part {
+            Part::Quality => self.quality(ui, cx),
+            Part::Versions => {
+                cx.grid(ui, (ID, "versions"), "Versions", &[], &mut self.versions, none);
+            }
+            Part::Compare => self.compare(ui, cx, none),
+        }
+    }
+
+    fn empty_reason(&self) -> &'static str {
+        "No model scored here yet: run `ja4-lab score --db DB`."
+    }
+}
+
+impl Models {
+    fn quality(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
         if let Some(table) = cx.data.table((ID, "metrics")).filter(|table| table.rows() > 1).cloned() {
             let chart = over_time(&table);
             chart.show(ui, 150.0);
@@ -76,8 +110,40 @@ impl View for Models {
         cx.grid(ui, (ID, "metrics"), "Figures of models", &[], &mut self.metrics, empty);
     }
 
-    fn empty_reason(&self) -> &'static str {
-        "No model scored here yet: run `ja4-lab score --db DB`."
+    /// Two versions over the same sessions.
+    fn compare(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>, none: &str) {
+        let Some(table) = rows_or_reason(ui, cx.data, (ID, "versions"), none) else { return };
+        let ids: Vec<String> = (0..table.rows()).map(|row| table.text(row, "version").into_owned()).collect();
+        if self.pair[0].is_empty() && ids.len() > 1 {
+            self.pair = [ids[ids.len() - 2].clone(), ids[ids.len() - 1].clone()];
+        }
+        ui.horizontal(|ui| {
+            for (at, name) in ["First version", "Second version"].into_iter().enumerate() {
+                egui::ComboBox::from_label(name).selected_text(self.pair[at].clone()).show_ui(ui, |ui| {
+                    for id in &ids {
+                        ui.selectable_value(&mut self.pair[at], id.clone(), id);
+                    }
+                });
+            }
+        });
+        if ids.len() < 2 {
+            ui.weak("One version is kept; a second one is needed to compare.");
+            return;
+        }
+        let columns = [
+            "rank_first",
+            "rank_second",
+            "src_ip",
+            "host",
+            "score_first",
+            "score_second",
+            "anomalous_first",
+            "anomalous_second",
+            "feature",
+            "changed_by",
+            "value",
+        ];
+        cx.grid(ui, (ID, "changes"), "Changed ranks", &columns, &mut self.changes, "Both versions rank every session alike.");
     }
 }
 

@@ -16,6 +16,8 @@ use crate::widgets::grid::GridState;
 pub struct Rules {
     lists: GridState,
     rules: GridState,
+    tested: GridState,
+    trying: bool,
 }
 
 const ID: &str = "rules";
@@ -38,7 +40,12 @@ impl View for Rules {
     }
 
     fn queries(&self, need: &Need<'_>) -> Vec<(&'static str, Ask)> {
-        vec![("lists", Ask::plain(statements::LISTS, &[], 100)), ("rules", Ask::plain(statements::RULES, &[], need.limit))]
+        let mut asks =
+            vec![("lists", Ask::plain(statements::LISTS, &[], 100)), ("rules", Ask::plain(statements::RULES, &[], need.limit))];
+        if self.trying {
+            asks.push(("tested", Ask::RulesTested));
+        }
+        asks
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
@@ -49,15 +56,17 @@ impl View for Rules {
         });
         ui.weak("Lists that stand in the program itself (datasets/reference) act at import and are not counted here.");
         ui.separator();
-        ui.label(RichText::new("Policy rules").strong());
-        cx.grid(
-            ui,
-            (ID, "rules"),
-            "Policy rules",
-            &[],
-            &mut self.rules,
-            "No policy rules yet: `ja4-lab rules import FILE --db DB` reads the rules of Anubis.",
-        );
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("Policy rules").strong());
+            ui.selectable_value(&mut self.trying, false, "As imported");
+            ui.selectable_value(&mut self.trying, true, "What each would have done");
+        });
+        let none = "No policy rules yet: `ja4-lab rules import FILE --db DB` reads the rules of Anubis.";
+        if self.trying {
+            cx.grid(ui, (ID, "tested"), "Rules tried", &[], &mut self.tested, none);
+        } else {
+            cx.grid(ui, (ID, "rules"), "Policy rules", &[], &mut self.rules, none);
+        }
     }
 
     fn empty_reason(&self) -> &'static str {

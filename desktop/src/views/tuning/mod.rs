@@ -106,12 +106,23 @@ impl Tuning {
 
     fn knobs(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
         ui.label(RichText::new("Threshold and weights").strong());
-        ui.add(egui::Slider::new(&mut self.knobs.threshold, 0.0..=1.0).text("threshold").fixed_decimals(4));
+        // Formatted, never rounded: a rounded threshold would change who is anomalous.
+        ui.add(
+            egui::Slider::new(&mut self.knobs.threshold, 0.0..=1.0)
+                .text("threshold")
+                .custom_formatter(|value, _| format!("{value:.4}")),
+        );
         for (at, name) in ["weight of the forest", "weight of the autoencoder", "weight of the trees"].into_iter().enumerate() {
-            ui.add(egui::Slider::new(&mut self.knobs.weights[at], 0.0..=1.0).text(name).fixed_decimals(2));
+            ui.add(
+                egui::Slider::new(&mut self.knobs.weights[at], 0.0..=1.0)
+                    .text(name)
+                    .custom_formatter(|value, _| format!("{value:.2}")),
+            );
         }
         let mut share = self.ranked.anomalous as f64 / self.voices.len().max(1) as f64;
-        let slider = egui::Slider::new(&mut share, 0.0..=1.0).text("share called anomalous").fixed_decimals(3);
+        let slider = egui::Slider::new(&mut share, 0.0..=1.0)
+            .text("share called anomalous")
+            .custom_formatter(|value, _| format!("{value:.3}"));
         if ui.add(slider).changed() {
             self.knobs.threshold = self.voices.threshold_at(&self.ranked, share);
         }
