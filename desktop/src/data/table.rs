@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 
 use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -181,16 +182,24 @@ impl Table {
         order
     }
 
-    /// Rows in which some cell contains `needle`, letters of either case.
+    /// Rows in which some cell contains `needle`, letters of either case; nothing once it is `stale`.
     #[must_use]
-    pub fn matching(&self, needle: &str) -> Vec<u32> {
+    pub fn matching(&self, needle: &str, stale: &AtomicBool) -> Option<Vec<u32>> {
         let all = 0..u32::try_from(self.rows).unwrap_or(u32::MAX);
         if needle.is_empty() {
-            return all.collect();
+            return Some(all.collect());
         }
         let needle = needle.to_ascii_lowercase();
-        let hit = |row: u32| (0..self.columns.len()).any(|column| contains(&self.cell(row as usize, column), &needle));
-        all.filter(|row| hit(*row)).collect()
+        let mut found = Vec::new();
+        for row in all {
+            if row.is_multiple_of(4_096) && stale.load(AtomicOrdering::Relaxed) {
+                return None;
+            }
+            if (0..self.columns.len()).any(|column| contains(&self.cell(row as usize, column), &needle)) {
+                found.push(row);
+            }
+        }
+        Some(found)
     }
 
     /// The rows given, in that order, as a table of its own.
@@ -278,7 +287,8 @@ mod tests {
         assert_eq!(table.text(0, "score"), "0.5");
         assert_eq!(table.text(7, "host"), "");
         assert_eq!(table.int(0, "hits"), 3);
-        assert_eq!(table.matching("B"), [0, 2]);
+        assert_eq!(table.matching("B", &AtomicBool::new(false)), Some(vec![0, 2]));
+        assert_eq!(table.matching("B", &AtomicBool::new(true)), None);
         assert_eq!(table.select(&[2, 0]).text(0, "hits"), "2");
         assert_eq!((short(1.0), short(0.123_456), short(f64::NAN)), ("1".to_owned(), "0.1235".to_owned(), "-".to_owned()));
     }

@@ -45,6 +45,8 @@ pub struct GridState {
     top: f64,
     /// Place in the order, and column.
     cursor: Option<(usize, usize)>,
+    /// The cell whose menu is open.
+    menu: Option<(usize, usize)>,
     /// Columns that are not shown; `None` until the view's choice was taken.
     hidden: Option<BTreeSet<String>>,
 }
@@ -217,7 +219,13 @@ impl<'a> Grid<'a> {
                         if response.double_clicked() {
                             *done = Some(Done::Open(row));
                         }
-                        response.context_menu(|ui| self.cell_menu(ui, row, *at, done));
+                        if response.secondary_clicked() {
+                            state.menu = Some((place, nth));
+                        }
+                        // Only one cell can have its menu open; asking all of them costs a frame.
+                        if state.menu == Some((place, nth)) {
+                            response.context_menu(|ui| self.cell_menu(ui, row, *at, done));
+                        }
                     }
                 });
             });

@@ -1,10 +1,12 @@
 //! Which rows a table shows and in which order, computed beside the frame where there are many.
 //!
-//! Promises: a frame never sorts more than a few thousand rows itself; the newest wish wins; until it is met the old order stays.
+//! Promises: a frame never sorts more than a few thousand rows itself; the newest wish wins and ends the work on the one before it, so
+//! that typing never piles work up; until it is met the old order stays.
 //!
 //! Read next: `grid.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use eframe::egui;
@@ -29,7 +31,22 @@ pub struct Order {
     table: Option<Arc<Table>>,
     met: Wish,
     rows: Arc<Vec<u32>>,
-    coming: Option<(Wish, Receiver<Vec<u32>>)>,
+    coming: Option<Coming>,
+}
+
+/// An order that is being computed.
+#[derive(Debug)]
+struct Coming {
+    wish: Wish,
+    rows: Receiver<Vec<u32>>,
+    /// Set once nobody waits for it any more.
+    stale: Arc<AtomicBool>,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Order {
@@ -43,7 +60,7 @@ impl Order {
             self.met = Wish::default();
         }
         self.receive();
-        let asked = self.coming.as_ref().map_or(&self.met, |(asked, _)| asked);
+        let asked = self.coming.as_ref().map_or(&self.met, |coming| &coming.wish);
         if asked != wish {
             self.start(ctx, table, wish);
         }
@@ -63,11 +80,11 @@ impl Order {
     }
 
     fn receive(&mut self) {
-        let Some((wish, receiver)) = &self.coming else { return };
-        match receiver.try_recv() {
+        let Some(coming) = &self.coming else { return };
+        match coming.rows.try_recv() {
             Ok(rows) => {
                 self.rows = Arc::new(rows);
-                self.met = wish.clone();
+                self.met = coming.wish.clone();
                 self.coming = None;
             }
             Err(TryRecvError::Empty) => {}
@@ -76,27 +93,34 @@ impl Order {
     }
 
     fn start(&mut self, ctx: &egui::Context, table: &Arc<Table>, wish: &Wish) {
-        if table.rows() <= INLINE {
-            self.rows = Arc::new(compute(table, wish));
+        self.coming = None;
+        let never = AtomicBool::new(false);
+        if table.rows() <= INLINE
+            && let Some(rows) = compute(table, wish, &never)
+        {
+            self.rows = Arc::new(rows);
             self.met = wish.clone();
-            self.coming = None;
             return;
         }
-        let (sender, receiver) = sync_channel(1);
-        let (table, wanted, ctx) = (Arc::clone(table), wish.clone(), ctx.clone());
+        let (sender, rows) = sync_channel(1);
+        let stale = Arc::new(AtomicBool::new(false));
+        let (table, wanted, ctx, given_up) = (Arc::clone(table), wish.clone(), ctx.clone(), Arc::clone(&stale));
         std::thread::spawn(move || {
-            // Nobody takes it any more if a newer wish came; then it is dropped.
-            let _ = sender.send(compute(&table, &wanted));
-            ctx.request_repaint();
+            if let Some(rows) = compute(&table, &wanted, &given_up) {
+                // Nobody takes it any more if a newer wish came; then it is dropped.
+                let _ = sender.send(rows);
+                ctx.request_repaint();
+            }
         });
-        self.coming = Some((wish.clone(), receiver));
+        self.coming = Some(Coming { wish: wish.clone(), rows, stale });
     }
 }
 
-fn compute(table: &Table, wish: &Wish) -> Vec<u32> {
-    let rows = table.matching(&wish.find);
-    match wish.sort {
+/// The order of a wish; nothing once it is stale.
+fn compute(table: &Table, wish: &Wish, stale: &AtomicBool) -> Option<Vec<u32>> {
+    let rows = table.matching(&wish.find, stale)?;
+    Some(match wish.sort {
         Some((column, descending)) => table.sorted(column, descending, &rows),
         None => rows,
-    }
+    })
 }

@@ -129,11 +129,12 @@ fn a_million_rows() {
 }
 
 fn the_first_frame() {
+    let path = recorded().to_path_buf();
     #[allow(clippy::disallowed_methods, reason = "a benchmark needs a clock")]
     let begin = Instant::now();
     let ctx = egui::Context::default();
     let settings = folder().join("first.json");
-    let mut app = App::new(&ctx, Start { paths: vec![recorded().to_path_buf()], settings: Some(settings), ..Start::default() });
+    let mut app = App::new(&ctx, Start { paths: vec![path], settings: Some(settings), ..Start::default() });
     let made = begin.elapsed();
     let first = frame(&ctx, Vec::new(), 0.0, |ui| app.frame(ui));
     println!("first frame: {:?} after the start of the program's own code, of it {first:?} for the frame", made + first);

@@ -1,7 +1,7 @@
 //! Pictures of every view in both looks, compared with those that were looked at by a person.
 //!
 //! Promises: a small difference of a software renderer is tolerated, a moved or missing part is not; without a Vulkan driver the test
-//! says that it is skipped. `UPDATE_SNAPSHOTS=1` writes them anew.
+//! says that it is skipped. `UPDATE_SNAPSHOTS=1` writes them anew; they are kept with a palette (`pngquant --nofs 256`), whence the tolerance.
 //!
 //! Read next: `support.rs`.
 
@@ -37,7 +37,7 @@ fn every_view_looks_as_it_did_in_both_looks() {
     recorded();
     std::env::set_current_dir(folder()).unwrap();
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
-    let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(40).output_path(place);
+    let options = SnapshotOptions::new().threshold(10.0).max_failed_pixels(60).output_path(place);
     let mut results = SnapshotResults::new();
     for (theme, look) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
         let mut window = sized(&[Path::new("recorded.duckdb")], vec2(900.0, 600.0), theme, true);
