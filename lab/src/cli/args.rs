@@ -11,6 +11,8 @@ mod packets;
 mod rules;
 
 pub mod operation;
+pub mod experiment;
+pub mod synth;
 
 use std::path::PathBuf;
 
@@ -95,6 +97,13 @@ pub enum Command {
     Detect(DetectArgs),
     /// Addresses to block, for a firewall, CrowdSec or Apache.
     Blocklist(BlocklistArgs),
+    /// A labelled data set from a scenario: capture, HTTP logs, labels.
+    Synth(synth::SynthArgs),
+    /// Questions with numbers: run, repeat, compare.
+    #[command(subcommand)]
+    Experiment(experiment::ExperimentCommand),
+    /// One HTML file for a database or an experiment.
+    Report(experiment::ReportArgs),
     /// Look after a database.
     #[command(subcommand)]
     Db(DbCommand),

@@ -14,6 +14,7 @@ mod detect;
 mod drift;
 mod evaluate;
 mod feedback;
+mod experiment;
 mod fingerprint;
 mod live;
 mod model;
@@ -21,6 +22,7 @@ mod packets;
 mod replay;
 mod rules;
 mod score;
+mod synth;
 
 use std::process::ExitCode;
 
@@ -78,6 +80,9 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Db(command) => db::run(&command, console),
         Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),
         Command::Dataset(DatasetCommand::Verify { folder }) => demo::verify(folder.as_deref(), console),
+        Command::Experiment(command) => experiment::run(&command, threads, console),
+        Command::Report(args) => experiment::report(&args, console),
+        Command::Synth(args) => synth::run(&args, console),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ja4-lab", &mut text);

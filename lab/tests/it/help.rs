@@ -20,6 +20,9 @@ const COMMANDS: &[&str] = &[
     "packets",
     "db",
     "dataset",
+    "experiment",
+    "report",
+    "synth",
     "completions",
     "man",
 ];

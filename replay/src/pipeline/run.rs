@@ -174,7 +174,7 @@ impl Stages<'_> {
         let ahead_ns = applied_ns.iter().copied().max().unwrap_or_default().max(0);
         let mut wait = self.progress.waiter();
         loop {
-            let http_reached = http.reached_ns.saturating_sub(ahead_ns);
+            let http_reached = on_capture_clock(http.reached_ns, ahead_ns);
             let reached_ns = network.reached_ns.min(http_reached);
             if reached_ns == i64::MAX {
                 break;
@@ -188,7 +188,7 @@ impl Stages<'_> {
             if self.progress.stop() {
                 return Err(ReplayError::Cancelled);
             }
-            let reached_ns = network.reached_ns.min(http.reached_ns.saturating_sub(ahead_ns));
+            let reached_ns = network.reached_ns.min(on_capture_clock(http.reached_ns, ahead_ns));
             if reached_ns != i64::MIN && reached_ns != i64::MAX {
                 wait(reached_ns);
             }
@@ -222,6 +222,11 @@ impl Stages<'_> {
             Skew::Fixed(skew_ns) => skew_ns,
         }
     }
+}
+
+/// A log's watermark on the capture's clock; the end of time stays the end of time, whatever the skew.
+fn on_capture_clock(reached_ns: i64, ahead_ns: i64) -> i64 {
+    if reached_ns == i64::MAX { i64::MAX } else { reached_ns.saturating_sub(ahead_ns) }
 }
 
 /// One input stream with the batches read ahead of the join.
