@@ -10,8 +10,8 @@ mod live;
 mod packets;
 mod rules;
 
-pub mod operation;
 pub mod experiment;
+pub mod operation;
 pub mod synth;
 
 use std::path::PathBuf;

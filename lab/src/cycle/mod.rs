@@ -29,7 +29,6 @@ use sha2::{Digest as _, Sha256};
 use self::change::{Change, Search};
 use self::models::{Lessons, META_MIN_LABELS, ModelSet};
 use self::settings::Settings;
-pub use self::write::session_id;
 use crate::catalogue::{Catalogue, Feature, ModelKind};
 use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};

@@ -1,4 +1,5 @@
-//! Groups of sessions against the campaigns that made them: what a shared fingerprint alone finds.
+//! Groups of sessions against the campaigns that made them: what a shared fingerprint alone finds, and what the campaigns of the
+//! product find after a scoring run.
 //!
 //! Promises: truth is the campaign of a scenario (each session of no campaign is a group of its own kind, `none`); figures are the adjusted
 //! Rand index (Hubert, Arabie 1985) and purity, over sessions of programs and people alike.
@@ -7,13 +8,18 @@
 
 use std::collections::BTreeMap;
 
+use ja4_replay::store::Statement;
+
 use super::{Run, ratio};
+use crate::cycle::{self, CyclePlan};
 use crate::error::LabError;
 use crate::experiment::bench::interval;
 use crate::experiment::data::SessionTruth;
 use crate::experiment::outcome::Outcome;
 use crate::report::svg::{Bar, bars};
 use ja4_models::Rng;
+
+const MEMBERS: Statement = Statement::shared(include_str!("../../../../sql/shared/queries/experiment_members.sql"));
 
 /// What sessions must share to stand in one group, by name.
 const TRAITS: &[(&str, &[&str])] = &[
@@ -52,6 +58,34 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
             measure(run, &mut outcome, &arm, &truth, &found);
             shown.extend(outcome.value(&arm, "adjusted_rand").map(|value| Bar::of(name, value)));
         }
+        (run.tell)("scoring and grouping");
+        cycle::run(&*loaded.store, &CyclePlan::default())?;
+        let members = loaded.ask(&MEMBERS)?;
+        let (ids, windows) = (members.text("campaign_id")?, members.int("win_ms")?);
+        let (ips, ja4s, hosts) = (members.text("src_ip")?, members.text("ja4")?, members.text("host")?);
+        let keys = windows.into_iter().zip(ips).zip(ja4s.into_iter().zip(hosts));
+        let by_key: BTreeMap<_, String> = keys.zip(ids).collect();
+        let (windows, ips, ja4s, hosts) = (frame.int("win_ms")?, frame.text("src_ip")?, frame.text("ja4")?, frame.text("host")?);
+        let text = |column: &[String], row: usize| column.get(row).cloned().unwrap_or_default();
+        let found = known.iter().map(|(row, _)| {
+            let window = windows.get(*row).copied().unwrap_or_default();
+            let key = ((window, text(&ips, *row)), (text(&ja4s, *row), text(&hosts, *row)));
+            by_key.get(&key).cloned().unwrap_or_else(|| "none".to_owned())
+        });
+        let found: Vec<String> = found.collect();
+        let arm = format!("{} / campaigns of the product", loaded.name);
+        measure(run, &mut outcome, &arm, &truth, &found);
+        let caught = found.iter().zip(&truth).filter(|(found, truth)| *found != "none" && *truth != "none").count();
+        outcome.push(&arm, "campaign_sessions_in_a_group", ratio(caught, in_campaigns), None, in_campaigns);
+        let wrongly = found.iter().zip(&truth).filter(|(found, truth)| *found != "none" && *truth == "none").count();
+        outcome.push(
+            &arm,
+            "other_sessions_in_a_group",
+            ratio(wrongly, truth.len().saturating_sub(in_campaigns)),
+            None,
+            truth.len(),
+        );
+        shown.extend(outcome.value(&arm, "adjusted_rand").map(|value| Bar::of("campaigns of the product", value)));
         let title = format!("Adjusted Rand index against campaigns, by shared traits, {}", loaded.name);
         outcome.figures.insert(format!("groups-{place}"), bars(&title, "adjusted Rand index", (0.0, 1.0), &shown));
     }
