@@ -130,7 +130,7 @@ fn config(args: &LiveArgs, spool: PathBuf) -> Result<LiveConfig, LabError> {
         queue_bytes: 64 << 20,
         sync_ns: 100_000_000,
         correlator: CorrelatorConfig { window_ns: args.window, keepalive_max_ns: args.keepalive, ..CorrelatorConfig::default() },
-        delays: Delays { http_ns: args.http_delay, ..Delays::default() },
+        delays: Delays { http_ns: args.http_delay, network_ns: args.network_delay },
         reference: args.reference.clone(),
     })
 }

@@ -19,6 +19,7 @@ const SERVER6: &str = "fd13::1";
 #[allow(clippy::disallowed_methods, reason = "waits for processes")]
 fn a_replay_of_what_was_seen_live_gives_the_same_digests() {
     let Some(stage) = Stage::new() else { return };
+    let _stamps = stage.stamps();
     let mut correlator = stage.correlator();
     let mut sentinel = stage.sentinel();
     let mut tcpdump = stage.tcpdump();
@@ -194,6 +195,17 @@ impl Stage {
 
     fn inside(&self, netns: &str, line: &str) -> bool {
         quiet(self.command(netns, Path::new("sh")).args(["-c", line]))
+    }
+
+    /// As long as any socket asks for them, the kernel stamps packets where they come in, once; else each listener looks at the clock itself,
+    /// and two listeners to one packet differ by a microsecond.
+    fn stamps(&self) -> Process {
+        let mut command = Command::new("python3");
+        command.arg("-c").arg(
+            "import socket, sys, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.setsockopt(socket.SOL_SOCKET, 29, 1)\n\
+             time.sleep(0.2)\nprint('stamped', file=sys.stderr, flush=True)\ntime.sleep(600)",
+        );
+        Process::start(&mut command, "stamped")
     }
 
     fn correlator(&self) -> Process {

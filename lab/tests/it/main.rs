@@ -15,6 +15,7 @@ mod help;
 mod join_truth;
 mod keylog;
 mod kill;
+mod live;
 mod live_replay;
 mod models;
 mod operation;

@@ -82,6 +82,12 @@ impl EventTime {
         Some(self.reached_ns)
     }
 
+    /// The newest request that is believed, ns.
+    #[must_use]
+    pub fn newest_request_ns(&self) -> Option<i64> {
+        self.http.newest_ns.map(|(newest, _)| newest)
+    }
+
     /// Event time as it would be now, going by the newest event and the time since.
     fn present_ns(&self, now_ns: i64) -> Option<i64> {
         let of = |latest: &Latest| latest.newest_ns.map(|(newest, at)| newest.saturating_add(now_ns.saturating_sub(at).max(0)));

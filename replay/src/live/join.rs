@@ -26,6 +26,9 @@ use crate::store::TlsOnlyRow;
 /// The requests of the socket are this source; log number n is source n + 1.
 const SOCKET: SourceId = SourceId(0);
 
+/// More than the skew that the join tolerates.
+const SLACK_NS: i64 = 1_000_000_000;
+
 /// What was decided up to a place of the journal.
 #[derive(Debug, Default)]
 pub struct Decided {
@@ -73,6 +76,8 @@ pub struct Joiner {
     advanced_ns: i64,
     window_ns: i64,
     newest_ns: i64,
+    /// Coarsest time stamp of a request so far.
+    resolution_ns: i64,
     tails: BTreeMap<u32, TailMark>,
     joined: Vec<Joined>,
     handshakes: Vec<Arc<NetworkEvent>>,
@@ -103,6 +108,7 @@ impl Joiner {
             advanced_ns: i64::MIN,
             window_ns,
             newest_ns: i64::MIN,
+            resolution_ns: 1,
             tails: BTreeMap::new(),
             joined: Vec::new(),
             handshakes: Vec::new(),
@@ -169,6 +175,7 @@ impl Joiner {
             Ok(event) => {
                 self.status.http.lost_before.add(sender_dropped(record));
                 self.saw(Stream::Http, event.ts_ns, now_ns);
+                self.resolution_ns = self.resolution_ns.max(event.ts_resolution_ns);
                 self.correlator.http(event, SOCKET);
             }
             Err(_) => self.status.http.damaged.inc(),
@@ -190,6 +197,7 @@ impl Joiner {
     /// Takes a request that a log reader made.
     pub fn line(&mut self, log: u32, event: HttpEvent, now_ns: i64) {
         self.saw(Stream::Http, event.ts_ns, now_ns);
+        self.resolution_ns = self.resolution_ns.max(event.ts_resolution_ns);
         self.correlator.http(event, source_of(log));
     }
 
@@ -226,6 +234,19 @@ impl Joiner {
     /// Decides everything that waits and gives every handshake out: the end.
     pub fn finish(&mut self) {
         self.correlator.finish();
+    }
+
+    /// The watermark from which every request taken so far is certainly decided.
+    #[must_use]
+    pub fn all_decided_at_ns(&self) -> i64 {
+        let newest_ns = self.time.newest_request_ns().unwrap_or(i64::MIN);
+        newest_ns.saturating_add(self.resolution_ns).saturating_add(SLACK_NS).saturating_add(self.window_ns)
+    }
+
+    /// The watermark declared last.
+    #[must_use]
+    pub fn advanced_ns(&self) -> i64 {
+        self.advanced_ns
     }
 
     /// Whether anything is held that time will decide.

@@ -5,6 +5,7 @@
 //!
 //! Read next: `join.rs` (the join itself), `journal.rs`, `daemon.rs` (the other threads).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(super) struct Joining<'a> {
     done: Arc<AtomicU64>,
     reopen: Arc<AtomicBool>,
     kept_house_ns: i64,
+    committed_ns: i64,
+    needed: Needed,
     /// Whether the last attempt to write the journal failed.
     failing: bool,
 }
@@ -70,7 +73,19 @@ impl<'a> Joining<'a> {
             );
             (driver.tell)(Level::Info, "journal", &text);
         }
-        Ok(Self { config, driver, journal, joiner, out, done, reopen, kept_house_ns: 0, failing: false })
+        Ok(Self {
+            config,
+            driver,
+            journal,
+            joiner,
+            out,
+            done,
+            reopen,
+            kept_house_ns: 0,
+            committed_ns: 0,
+            needed: Needed::default(),
+            failing: false,
+        })
     }
 
     /// Opens the logs where they were left.
@@ -161,6 +176,7 @@ impl<'a> Joining<'a> {
                 for input in group {
                     self.join(input, now_ns);
                 }
+                self.needed.took(self.journal.stats().acknowledged, self.joiner.all_decided_at_ns());
             }
             Err(error) => {
                 figures(|figures| &figures.refused);
@@ -246,6 +262,7 @@ impl<'a> Joining<'a> {
 
     fn give_out(&mut self, journal_seq: u64) {
         let decided = self.joiner.take(journal_seq);
+        self.needed.decided(self.joiner.advanced_ns(), journal_seq, !decided.is_empty());
         if !decided.is_empty() {
             // The deliverer is gone only after a failure of its own, which is the error of the whole.
             if self.out.send(decided).is_err() {
@@ -263,6 +280,11 @@ impl<'a> Joining<'a> {
                 Err(error) => (self.driver.tell)(Level::Error, "reload", &format!("{error}; the tables stay as they were")),
             }
         }
+        let crowded = self.journal.stats().bytes > self.config.journal.keep_bytes;
+        if crowded && now_ns.saturating_sub(self.committed_ns) >= IDLE_NS {
+            self.committed_ns = now_ns;
+            self.commit();
+        }
         if now_ns.saturating_sub(self.kept_house_ns) < HOUSEKEEPING_NS {
             return;
         }
@@ -271,9 +293,95 @@ impl<'a> Joining<'a> {
         for mark in marks {
             self.note(Entry::Tail(mark));
         }
-        if let Err(error) = self.journal.commit_to(CONSUMER, self.done.load(Ordering::Acquire)) {
+        self.commit();
+    }
+
+    /// Lets segments go that no restart needs.
+    fn commit(&mut self) {
+        let Some(seq) = self.needed.not_before(self.done.load(Ordering::Acquire)) else { return };
+        if seq > self.journal.committed(CONSUMER)
+            && let Err(error) = self.journal.commit_to(CONSUMER, seq)
+        {
             (self.driver.tell)(Level::Warn, "journal", &error.to_string());
         }
+    }
+}
+
+/// Up to which place of the journal every request was decided and its row is durable in the outbox.
+#[derive(Debug, Default)]
+struct Needed {
+    /// Places, the watermark from which all requests up to there are decided, and that of the first of those that share an entry.
+    taken: VecDeque<(u64, i64, i64)>,
+    /// Places up to which all was decided, and the last place that rows were given out for.
+    settled: VecDeque<(u64, u64)>,
+    given_out: u64,
+}
+
+impl Needed {
+    fn took(&mut self, seq: u64, decided_at_ns: i64) {
+        match self.taken.back_mut() {
+            // One entry for each half second of event time is fine enough.
+            Some((last, at_ns, first_ns)) if decided_at_ns.saturating_sub(*first_ns) < IDLE_NS / 2 => {
+                (*last, *at_ns) = (seq, decided_at_ns.max(*at_ns));
+            }
+            _ => self.taken.push_back((seq, decided_at_ns, decided_at_ns)),
+        }
+    }
+
+    fn decided(&mut self, watermark_ns: i64, journal_seq: u64, gave_out: bool) {
+        if gave_out {
+            self.given_out = journal_seq;
+        }
+        let mut settled = None;
+        while let Some((seq, ..)) = self.taken.pop_front_if(|(_, decided_at_ns, _)| *decided_at_ns <= watermark_ns) {
+            settled = Some(seq);
+        }
+        if let Some(seq) = settled {
+            self.settled.push_back((seq, self.given_out));
+        }
+    }
+
+    /// The last place that need not be joined again, when rows up to `done` are durable.
+    fn not_before(&mut self, done: u64) -> Option<u64> {
+        let mut last = None;
+        while let Some((seq, _)) = self.settled.pop_front_if(|(_, given_out)| *given_out <= done) {
+            last = Some(seq);
+        }
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: i64 = 1_000_000_000;
+
+    #[test]
+    fn the_journal_keeps_what_is_not_decided_and_not_durable() {
+        let mut needed = Needed::default();
+        needed.took(10, 100 * S);
+        needed.took(20, 110 * S);
+        needed.took(30, 120 * S);
+        needed.decided(99 * S, 31, true);
+        assert_eq!(needed.not_before(31), None, "nothing up to 10 is certainly decided");
+        needed.decided(110 * S, 40, true);
+        assert_eq!(needed.not_before(31), None, "the rows of 40 are not durable");
+        assert_eq!(needed.not_before(40), Some(20));
+        needed.decided(130 * S, 50, false);
+        assert_eq!(needed.not_before(40), Some(30), "nothing was given out for 50");
+        assert_eq!(needed.not_before(99), None);
+    }
+
+    #[test]
+    fn one_instant_is_one_entry() {
+        let mut needed = Needed::default();
+        (0..1000).for_each(|n| needed.took(n, S + i64::try_from(n).unwrap_or_default()));
+        assert_eq!(needed.taken.len(), 1);
+        needed.decided(S + 998, 1500, false);
+        assert_eq!(needed.not_before(0), None, "the last of them is not decided");
+        needed.decided(i64::MAX, 2000, false);
+        assert_eq!(needed.not_before(0), Some(999));
     }
 }
 

@@ -53,6 +53,9 @@ pub struct LiveArgs {
     /// Longest request that is joined in order; rows come out this and the window after their request.
     #[arg(long, default_value = "20s", value_name = "TIME", value_parser = parse_duration)]
     pub http_delay: i64,
+    /// How late a handshake may be told of: a sensor waits up to 5 s for a ServerHello.
+    #[arg(long, default_value = "8s", value_name = "TIME", value_parser = parse_duration)]
+    pub network_delay: i64,
     /// Loopback address of /health, /ready, /metrics and of questions to the database (`--db http://ADDRESS`).
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
