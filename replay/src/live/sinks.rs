@@ -61,20 +61,22 @@ pub struct StoreSink {
     store: Option<Box<dyn Store>>,
     rebuilt: Option<String>,
     gather_ns: i64,
+    /// Whether the connection is the driver's: then a second one to the same file must never be opened beside it.
+    lent: bool,
 }
 
 impl StoreSink {
     /// Rows go to `path`, gathered for `gather_ns`.
     #[must_use]
     pub fn new(path: &Path, options: StoreOptions, gather_ns: i64) -> Self {
-        Self { path: path.to_path_buf(), options, store: None, rebuilt: None, gather_ns }
+        Self { path: path.to_path_buf(), options, store: None, rebuilt: None, gather_ns, lent: false }
     }
 
     /// With a store that is open already, as `ja4-lab live` has one.
     #[must_use]
     pub fn with(store: Box<dyn Store>, fresh: Option<String>, gather_ns: i64) -> Self {
         let path = PathBuf::from(store.label());
-        Self { path, options: StoreOptions::default(), store: Some(store), rebuilt: fresh, gather_ns }
+        Self { path, options: StoreOptions::default(), store: Some(store), rebuilt: fresh, gather_ns, lent: true }
     }
 
     fn open(&mut self) -> Result<&mut Box<dyn Store>, crate::ReplayError> {
@@ -105,8 +107,10 @@ impl Sink for StoreSink {
             store.append_tls_only(tls_only)
         });
         result.map(drop).map_err(|error| {
-            // A connection that failed once is not trusted: the next attempt opens a new one.
-            self.store = None;
+            if !self.lent {
+                // A connection that failed once is not trusted: the next attempt opens a new one.
+                self.store = None;
+            }
             Refusal::Later(error.to_string())
         })
     }

@@ -142,6 +142,7 @@ impl Listening {
         for user in &config.users {
             uids.push(user_id(user).map_err(fail)?);
         }
+        uids.extend(members(metadata.gid()));
         let allowed = Allowed { uids, gid: metadata.gid() };
         Ok(Self { socket, path: path.clone(), inode: (metadata.dev(), metadata.ino()), allowed })
     }
@@ -263,6 +264,12 @@ fn group_id(name: &str) -> Result<u32, String> {
 fn user_id(name: &str) -> Result<u32, String> {
     let user = User::from_name(name).map_err(|error| format!("look up user {name}: {error}"))?;
     user.map(|user| user.uid.as_raw()).ok_or_else(|| format!("there is no user {name}"))
+}
+
+/// Users whom the group's entry names: the kernel's word about a sender has its own group alone, and not those it is a member of.
+fn members(gid: u32) -> Vec<u32> {
+    let group = Group::from_gid(nix::unistd::Gid::from_raw(gid)).ok().flatten();
+    group.map(|group| group.mem.iter().filter_map(|name| user_id(name).ok()).collect()).unwrap_or_default()
 }
 
 /// How many datagrams the kernel queues at a socket that is bound now; `None` where it cannot be told.

@@ -318,7 +318,7 @@ mod tests {
     fn the_example_is_valid_and_says_the_defaults() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/correlator.example.toml");
         let config = load(&given(Some(path), "")).unwrap();
-        let expected = Config { store: config.store.clone(), http_group: config.http_group.clone(), ..Config::default() };
+        let expected = Config { store: config.store.clone(), ..Config::default() };
         assert_eq!(config, expected);
         assert!(!config.store.is_empty());
     }
