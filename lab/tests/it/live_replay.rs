@@ -19,7 +19,7 @@ const SERVER6: &str = "fd13::1";
 #[allow(clippy::disallowed_methods, reason = "waits for processes")]
 fn a_replay_of_what_was_seen_live_gives_the_same_digests() {
     let Some(stage) = Stage::new() else { return };
-    let _stamps = stage.stamps();
+    let _relay = stage.relay();
     let mut correlator = stage.correlator();
     let mut sentinel = stage.sentinel();
     let mut tcpdump = stage.tcpdump();
@@ -92,10 +92,43 @@ for i in range(3):
     c.getresponse().read()
 "#;
 
+/// Whole packets with their checksums leave an interface: no segmentation, no checksums left to hardware (ethtool's ioctl).
+const NO_OFFLOAD: &str = r#"
+import array, fcntl, socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for command in (0x1f, 0x24, 0x17):  # ETHTOOL_STSO, SGSO, STXCSUM
+    value = array.array("B", struct.pack("II", command, 0))
+    fcntl.ioctl(s, 0x8946, struct.pack("16sP", sys.argv[1].encode(), value.buffer_info()[0]))
+"#;
+
+/// Frames from one interface to the other and back, and a socket that makes the kernel stamp packets where they come in.
+const RELAY: &str = r#"
+import select, socket, sys, time
+stamps = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+stamps.setsockopt(socket.SOL_SOCKET, 29, 1)
+def wire(name):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+    s.bind((name, 0))
+    return s
+a, b = wire("ms"), wire("mc")
+time.sleep(0.2)
+print("relaying", file=sys.stderr, flush=True)
+while True:
+    for one in select.select([a, b], [], [])[0]:
+        frame, origin = one.recvfrom(65536)
+        if origin[2] != 4:  # not what we sent ourselves
+            try:
+                (b if one is a else a).send(frame)
+            except OSError:
+                pass
+"#;
+
 /// Namespaces, folders and programs.
 struct Stage {
     folder: tempfile::TempDir,
     server: String,
+    middle: String,
     client: String,
     module: PathBuf,
 }
@@ -125,7 +158,7 @@ impl Stage {
         }
         let name = |role: &str| format!("ja4-{role}-{}", std::process::id());
         let folder = tempfile::tempdir().unwrap();
-        let stage = Self { folder, server: name("srv"), client: name("cli"), module };
+        let stage = Self { folder, server: name("srv"), middle: name("mid"), client: name("cli"), module };
         if !quiet(Command::new("ip").args(["netns", "add", &stage.server])) {
             eprintln!("skipped: no network namespace can be made here (it needs root)");
             return None;
@@ -135,14 +168,26 @@ impl Stage {
     }
 
     fn prepare(&self) {
-        assert!(quiet(Command::new("ip").args(["netns", "add", &self.client])));
+        for netns in [&self.middle, &self.client] {
+            assert!(quiet(Command::new("ip").args(["netns", "add", netns])));
+        }
         let inside = |netns: &str, line: &str| assert!(self.inside(netns, line), "{line}");
-        inside(&self.server, &format!("ip link add vs type veth peer name vc netns {}", self.client));
+        inside(&self.server, &format!("ip link add vs type veth peer name ms netns {}", self.middle));
+        inside(&self.client, &format!("ip link add vc type veth peer name mc netns {}", self.middle));
+        for interface in ["ms", "mc"] {
+            // The relay speaks for others, never for itself.
+            inside(
+                &self.middle,
+                &format!("echo 1 > /proc/sys/net/ipv6/conf/{interface}/disable_ipv6; ip link set {interface} up"),
+            );
+        }
         for (netns, interface, last) in [(&self.server, "vs", 1), (&self.client, "vc", 2)] {
             inside(netns, &format!("ip addr add 10.213.0.{last}/24 dev {interface}"));
             inside(netns, &format!("ip -6 addr add fd13::{last}/64 dev {interface} nodad"));
             inside(netns, &format!("ip link set {interface} up"));
             inside(netns, "ip link set lo up");
+            let offload = self.command(netns, Path::new("python3")).arg("-c").arg(NO_OFFLOAD).arg(interface).output().unwrap();
+            assert!(offload.status.success(), "{}", String::from_utf8_lossy(&offload.stderr));
         }
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         mode(self.folder.path(), 0o755);
@@ -197,15 +242,13 @@ impl Stage {
         quiet(self.command(netns, Path::new("sh")).args(["-c", line]))
     }
 
-    /// As long as any socket asks for them, the kernel stamps packets where they come in, once; else each listener looks at the clock itself,
-    /// and two listeners to one packet differ by a microsecond.
-    fn stamps(&self) -> Process {
-        let mut command = Command::new("python3");
-        command.arg("-c").arg(
-            "import socket, sys, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.setsockopt(socket.SOL_SOCKET, 29, 1)\n\
-             time.sleep(0.2)\nprint('stamped', file=sys.stderr, flush=True)\ntime.sleep(600)",
-        );
-        Process::start(&mut command, "stamped")
+    /// Carries frames between client and server. Each becomes a packet of its own, and as long as any socket asks for time stamps the
+    /// kernel stamps it where it comes in, once for all listeners. On a plain pair of interfaces TCP's own departure time stands in
+    /// the way, and each listener reads the clock itself: two of them differ by a microsecond.
+    fn relay(&self) -> Process {
+        let mut command = self.command(&self.middle, Path::new("python3"));
+        command.arg("-c").arg(RELAY);
+        Process::start(&mut command, "relaying")
     }
 
     fn correlator(&self) -> Process {
@@ -321,7 +364,7 @@ SSLCertificateKeyFile {dir}/key.pem
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for name in [&self.server, &self.client] {
+        for name in [&self.server, &self.middle, &self.client] {
             quiet(Command::new("ip").args(["netns", "delete", name]));
         }
     }
