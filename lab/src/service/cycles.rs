@@ -18,6 +18,7 @@ use super::lease::{self, Claimant, Outcome};
 use super::link::Link;
 use super::state::State;
 use super::{Clock, Plan, Say};
+use crate::audit::{self, Entry};
 use crate::cycle::{self, CyclePlan, CycleReport};
 use crate::error::LabError;
 
@@ -123,6 +124,16 @@ impl Cycles<'_> {
             Outcome::Held(Some(whose)) => {
                 self.state.took_over(&whose);
                 (self.say)(&format!("took the lease over from {whose}"));
+                let ts_ns = (self.clock.wall_ns)();
+                let entry = Entry {
+                    ts_ns,
+                    actor: "detect",
+                    action: "take lease over",
+                    target: "detect",
+                    outcome: "done",
+                    detail: &whose,
+                };
+                audit::record(&*store, &entry)?;
             }
             Outcome::Held(None) => {}
         }

@@ -19,8 +19,9 @@ use ja4_replay::store::{Statement, Store, TableName};
 use sha2::{Digest as _, Sha256};
 
 use super::Clock;
-use super::record::{Column, Record, batch, records};
+use super::record::{Record, records};
 use crate::error::LabError;
+use crate::rows::Columns;
 
 /// How long a claim counts without being renewed.
 pub const LENGTH_NS: i64 = 60_000_000_000;
@@ -123,15 +124,14 @@ impl Claimant {
         self.serial += 1;
         let token = format!("{}-{:08}", self.id, self.serial);
         let now_ns = (self.clock.wall_ns)();
-        let row = batch(vec![
-            ("name", text(self.name)),
-            ("token", text(&token)),
-            ("holder", text(&self.holder.to_string())),
-            ("stage", text(stage)),
-            ("acquired_ns", Column::Int(vec![now_ns])),
-            ("expires_ns", Column::Int(vec![now_ns.saturating_add(LENGTH_NS)])),
-        ]);
-        store.insert(TABLE, row.map_err(|error| LabError::Ask(format!("write a lease: {error}")))?)?;
+        let row = Columns::new()
+            .text("name", [self.name])
+            .text("token", [&token])
+            .text("holder", [self.holder.to_string()])
+            .text("stage", [stage])
+            .int("acquired_ns", [now_ns])
+            .int("expires_ns", [now_ns.saturating_add(LENGTH_NS)]);
+        store.insert(TABLE, row.batch()?)?;
         if let Some(old) = self.mine.replace(token) {
             store.replace(TABLE, "token", &[&old], None)?;
         }
@@ -183,10 +183,6 @@ impl Claimant {
     fn is_mine(&self, row: &Record) -> bool {
         row.text("token").starts_with(&self.id)
     }
-}
-
-fn text(value: &str) -> Column {
-    Column::Text(vec![value.to_owned()])
 }
 
 /// Where a process runs: machine, process-id namespace, process id.

@@ -2,12 +2,9 @@
 //!
 //! Promises: whatever integer, float or text type an engine gives a column, the text is the same; a missing name is "".
 //!
-//! Read next: `../render.rs` for answers that go out as they are.
+//! Read next: `../rows.rs` (whole columns, and writing), `../render.rs` (answers that go out as they are).
 
-use std::sync::Arc;
-
-use duckdb::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use duckdb::arrow::error::ArrowError;
+use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 /// One row.
@@ -52,30 +49,4 @@ pub fn records(batches: &[RecordBatch]) -> Vec<Record> {
         }
     }
     rows
-}
-
-/// A column of a batch to be written.
-#[derive(Debug, Clone)]
-pub enum Column {
-    /// Text.
-    Text(Vec<String>),
-    /// Whole numbers.
-    Int(Vec<i64>),
-    /// Floating point.
-    Float(Vec<f64>),
-}
-
-/// A batch of named columns, in the order given.
-///
-/// # Errors
-/// Columns of unequal length.
-pub fn batch(columns: Vec<(&str, Column)>) -> Result<RecordBatch, ArrowError> {
-    RecordBatch::try_from_iter(columns.into_iter().map(|(name, column)| {
-        let array: ArrayRef = match column {
-            Column::Text(values) => Arc::new(StringArray::from(values)),
-            Column::Int(values) => Arc::new(Int64Array::from(values)),
-            Column::Float(values) => Arc::new(Float64Array::from(values)),
-        };
-        (name, array)
-    }))
 }

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
+use ja4_lab::rows::Columns;
 use ja4_lab::service::blocklist::{Format, Wish, collect};
-use ja4_lab::service::record::{Column, batch};
+
 use ja4_replay::store::{self, OpenOptions, Store, TableName};
 use serde_json::Value;
 
@@ -120,60 +121,57 @@ const FEEDBACK: TableName = TableName { schema: "ja4_processing", table: "soc_fe
 
 /// One detected session of `src_ip`, seen by the web server as `client_ip`.
 fn detect(store: &dyn Store, src_ip: &str, client_ip: &str) {
-    let text = |value: &str| Column::Text(vec![value.to_owned()]);
-    let (int, float) = (|value| Column::Int(vec![value]), |value| Column::Float(vec![value]));
-    let row = batch(vec![
-        ("win_ms", int(3_600_000)),
-        ("src_ip", text(src_ip)),
-        ("ja4", text("")),
-        ("host", text("h")),
-        ("session_id", text(src_ip)),
-        ("model_name", text("m")),
-        ("model_id", text("i")),
-        ("model_kind", text("complete")),
-        ("hits", int(9)),
-        ("score_eif", float(0.9)),
-        ("score_autoencoder", float(0.9)),
-        ("score_boosted", float(-1.0)),
-        ("score", float(0.9)),
-        ("threshold", float(0.7)),
-        ("anomaly", int(1)),
-        ("severity", text("high")),
-        ("agreement", float(1.0)),
-        ("reason", text("because\n</RequireAll>")),
-        ("explanation", text("[]")),
-        ("population_share", float(0.1)),
-        ("label", int(-1)),
-        ("label_source", text("")),
-        ("user_agent", text("")),
-        ("ua_family", text("")),
-        ("client_ip", text(client_ip)),
-        ("asn", int(-1)),
-        ("as_name", text("")),
-        ("country", text("")),
-        ("scored_run", text("r")),
-        ("first_ns", int(1)),
-        ("last_ns", int(2)),
-    ]);
+    let row = Columns::new()
+        .int("win_ms", [3_600_000])
+        .text("src_ip", [src_ip])
+        .text("ja4", [""])
+        .text("host", ["h"])
+        .text("session_id", [src_ip])
+        .text("model_name", ["m"])
+        .text("model_id", ["i"])
+        .text("model_kind", ["complete"])
+        .int("hits", [9])
+        .float("score_eif", [0.9])
+        .float("score_autoencoder", [0.9])
+        .float("score_boosted", [-1.0])
+        .float("score", [0.9])
+        .float("threshold", [0.7])
+        .int("anomaly", [1])
+        .text("severity", ["high"])
+        .float("agreement", [1.0])
+        .text("reason", ["because\n</RequireAll>"])
+        .text("explanation", ["[]"])
+        .float("population_share", [0.1])
+        .int("label", [-1])
+        .text("label_source", [""])
+        .text("user_agent", [""])
+        .text("ua_family", [""])
+        .text("client_ip", [client_ip])
+        .int("asn", [-1])
+        .text("as_name", [""])
+        .text("country", [""])
+        .text("scored_run", ["r"])
+        .int("first_ns", [1])
+        .int("last_ns", [2])
+        .batch();
     store.insert(ANOMALIES, row.unwrap()).unwrap();
 }
 
 fn judge(store: &dyn Store, ts_ns: i64, src_ip: &str, label: i64) {
-    let text = |value: &str| Column::Text(vec![value.to_owned()]);
-    let row = batch(vec![
-        ("ts_ns", Column::Int(vec![ts_ns])),
-        ("feedback_id", text(&ts_ns.to_string())),
-        ("target_kind", text("ip")),
-        ("session_id", text("")),
-        ("src_ip", text(src_ip)),
-        ("ja4", text("")),
-        ("host", text("")),
-        ("user_agent", text("")),
-        ("label", Column::Int(vec![label])),
-        ("verdict", text("human")),
-        ("note", text("")),
-        ("analyst", text("me")),
-    ]);
+    let row = Columns::new()
+        .int("ts_ns", [ts_ns])
+        .text("feedback_id", [ts_ns.to_string()])
+        .text("target_kind", ["ip"])
+        .text("session_id", [""])
+        .text("src_ip", [src_ip])
+        .text("ja4", [""])
+        .text("host", [""])
+        .text("user_agent", [""])
+        .int("label", [label])
+        .text("verdict", ["human"])
+        .text("note", [""])
+        .text("analyst", ["me"])
+        .batch();
     store.insert(FEEDBACK, row.unwrap()).unwrap();
 }
 

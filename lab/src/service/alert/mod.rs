@@ -22,9 +22,10 @@ use ja4_replay::store::{Statement, Store, TableName};
 use serde::Serialize;
 
 use super::Say;
-use super::record::{Column, Record, batch, records};
+use super::record::{Record, records};
 use super::state::State;
 use crate::error::LabError;
+use crate::rows::Columns;
 
 pub use self::syslog::SyslogTarget;
 
@@ -282,17 +283,14 @@ fn remember(store: &dyn Store, alerts: &[Alert]) -> Result<(), LabError> {
     if alerts.is_empty() {
         return Ok(());
     }
-    let texts = |value: fn(&Alert) -> String| Column::Text(alerts.iter().map(value).collect());
-    let rows = batch(vec![
-        ("alert_key", texts(Alert::key)),
-        ("day", texts(|alert| day(alert.window_ms.saturating_mul(1_000_000)))),
-        ("kind", texts(|alert| alert.kind.to_owned())),
-        ("subject", texts(|alert| alert.subject.clone())),
-        ("severity", texts(|alert| alert.severity.clone())),
-        ("sent_ns", Column::Int(alerts.iter().map(|alert| alert.sent_ns).collect())),
-    ]);
-    let rows = rows.map_err(|error| LabError::Ask(format!("remember alerts: {error}")))?;
-    Ok(store.insert(TABLE, rows)?)
+    let rows = Columns::new()
+        .text("alert_key", alerts.iter().map(Alert::key))
+        .text("day", alerts.iter().map(|alert| day(alert.window_ms.saturating_mul(1_000_000))))
+        .text("kind", alerts.iter().map(|alert| alert.kind))
+        .text("subject", alerts.iter().map(|alert| &alert.subject))
+        .text("severity", alerts.iter().map(|alert| &alert.severity))
+        .int("sent_ns", alerts.iter().map(|alert| alert.sent_ns));
+    Ok(store.insert(TABLE, rows.batch()?)?)
 }
 
 /// Forgets alerts of windows that no cycle looks at any more.

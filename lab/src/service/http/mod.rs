@@ -21,6 +21,7 @@ use axum::body::{Body as Stream, Bytes};
 use axum::extract::{ConnectInfo, Query as UrlQuery, Request, State as Shared};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use ja4_replay::metrics::CONTENT_TYPE;
 use tokio::sync::{Semaphore, oneshot};
 
 use self::cache::Cache;
@@ -208,10 +209,9 @@ async fn steps(app: &Arc<App>, client: IpAddr, method: &Method, uri: &Uri, heade
         (Route::Ready, _) if !app.state.is_ready() => {
             Err(Problem::later(503, format!("not ready: {}", why_not_ready(&app.state)), 5))
         }
-        (Route::Metrics, _) => Ok(Answer::new(Body {
-            media_type: "text/plain; version=0.0.4; charset=utf-8",
-            bytes: metrics::text(&app.state, now_ns).into_bytes(),
-        })),
+        (Route::Metrics, _) => {
+            Ok(Answer::new(Body { media_type: CONTENT_TYPE, bytes: metrics::text(&app.state, now_ns).into_bytes() }))
+        }
         (Route::OpenApi, _) => Ok(Answer { status: StatusCode::OK, media_type: "application/json", bytes: app.openapi.clone() }),
         (Route::Service, _) => Ok(Answer::new(Body::json(serde_json::to_string(&app.state.health()).unwrap_or_default()))),
         _ => Ok(Answer::new(Body::json("{\"status\":\"ok\"}".to_owned()))),
