@@ -25,6 +25,7 @@ PLACES = {
     'lab/src/sessions.rs': {'condition': 'what a person typed as SQL, read-only and confined', 'top': 'integer'},
     'lab/src/cycle/mod.rs': {'from': 'integer', 'to': 'integer'},
     'lab/src/db/copy.rs': {'table': 'constant'},
+    'lab/src/service/api/statement.rs': {'filters': 'pieces of the head of the same file', 'sort': 'names of the head of the same file'},
 }
 # Words that begin a statement, in a string literal.
 STATEMENT = re.compile(r'"(?:[^"\\]|\\.)*?\b(SELECT\s+[\w*(]|INSERT\s+INTO\s|DELETE\s+FROM\s|UPDATE\s+\w+\s+SET\s|ALTER\s+TABLE\s|DROP\s+(?:TABLE|VIEW|DATABASE)\s|CREATE\s+(?:OR\s+REPLACE\s+)?(?:TABLE|VIEW|DATABASE)\s)')

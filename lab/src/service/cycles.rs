@@ -19,8 +19,10 @@ use super::link::Link;
 use super::state::State;
 use super::{Clock, Plan, Say};
 use crate::audit::{self, Entry};
-use crate::cycle::{self, CyclePlan, CycleReport};
+use crate::cycle::{self, CyclePlan};
+use crate::drift::{self, DriftPlan};
 use crate::error::LabError;
+use crate::rows::short_id;
 
 const TICK: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX_NS: i64 = 60_000_000_000;
@@ -221,7 +223,7 @@ impl Job {
             ..CyclePlan::default()
         };
         let report = cycle::run(&*self.store, &plan)?;
-        self.steps(&plan, &report);
+        self.steps(newest_ns);
         let took_ms = (self.clock.steady_ns)().saturating_sub(begun_ns) / 1_000_000;
         self.state.done((self.clock.wall_ns)(), took_ms, newest_ns, &report);
         (self.say)(&format!("cycle: {} sessions, {} anomalous, {took_ms} ms", report.sessions, report.anomalies));
@@ -232,29 +234,48 @@ impl Job {
             Ok(0) => {}
             Ok(count) => (self.say)(&format!("{count} new alerts")),
             Err(error) => {
-                self.state.step("alerts", Err(error.to_string()));
+                self.state.step("alerts", 0, Err(error.to_string()));
                 (self.say)(&format!("alerts: {error}"));
             }
         }
         Ok(())
     }
 
-    /// What follows scoring, in order; each may fail by itself.
-    fn steps(&self, plan: &CyclePlan, report: &CycleReport) {
+    /// What follows scoring, in order, once for each new hour of data; each may fail by itself. Campaigns and fleets are part of the
+    /// scoring itself.
+    fn steps(&self, newest_ns: i64) {
+        let hour = newest_ns.div_euclid(1_000_000 * HOUR_MS);
         for (name, step) in STEPS {
-            let result = step(&*self.store, plan, report, (self.clock.wall_ns)());
+            if self.state.step_hour(name) == Some(hour) {
+                continue;
+            }
+            let result = step(&*self.store, (self.clock.wall_ns)());
             if let Err(error) = &result {
                 (self.say)(&format!("{name}: {error}"));
             }
-            self.state.step(name, result.map_err(|error| error.to_string()));
+            self.state.step(name, hour, result.map_err(|error| error.to_string()));
         }
     }
 }
 
 /// A step after scoring; gives what it found, in words.
-type StepFn = fn(&dyn Store, &CyclePlan, &CycleReport, i64) -> Result<String, LabError>;
+type StepFn = fn(&dyn Store, i64) -> Result<String, LabError>;
 
-const STEPS: &[(&str, StepFn)] = &[];
+const STEPS: &[(&str, StepFn)] = &[("drift", drift)];
+
+/// The newest hour against the week before it.
+fn drift(store: &dyn Store, now_ns: i64) -> Result<String, LabError> {
+    let plan = match DriftPlan::newest(store, now_ns) {
+        Ok(plan) => plan,
+        // Too few hours to compare is an answer.
+        Err(LabError::Ask(why)) => return Ok(why),
+        Err(error) => return Err(error),
+    };
+    let report = drift::run(store, &plan)?;
+    let id = short_id([plan.reference.0, plan.reference.1, plan.now.0, plan.now.1].map(|hour| hour.to_string()));
+    drift::record(store, &plan, &report, &id)?;
+    Ok(format!("{}: {}", report.decision.as_str(), report.reasons.join("; ")))
+}
 
 /// The hour that lies `window_ns` before the newest request, ms since 1970: times of the data, so that a jumping clock or an old
 /// recording changes nothing.

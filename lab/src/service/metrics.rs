@@ -127,7 +127,7 @@ mod tests {
     fn every_name_has_a_line_from_the_start() {
         let state = State::new(0);
         state.alert("webhook x\"y", |figures| figures.sent = 3);
-        state.step("drift", Ok(String::new()));
+        state.step("drift", 0, Ok(String::new()));
         let text = text(&state, 5_000_000_000);
         for (name, _, _) in NAMES {
             assert!(text.lines().any(|line| line.starts_with(name) && !line.starts_with('#')), "{name}\n{text}");

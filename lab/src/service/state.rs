@@ -93,6 +93,8 @@ pub struct Step {
     pub failed: u64,
     /// What it said last.
     pub last: String,
+    /// The hour of data it was last done for, hours since 1970.
+    pub hour: i64,
 }
 
 /// One alert target.
@@ -228,13 +230,14 @@ impl State {
         health.failure = Some(Trouble { since_ns: now_ns, reason });
     }
 
-    /// A step after scoring ended.
-    pub fn step(&self, name: &'static str, result: Result<String, String>) {
+    /// A step after scoring ended; `hour` is the newest hour of data it saw, hours since 1970.
+    pub fn step(&self, name: &'static str, hour: i64, result: Result<String, String>) {
         let mut health = self.lock();
         let step = health.steps.entry(name).or_default();
         match result {
             Ok(words) => {
                 step.done += 1;
+                step.hour = hour;
                 step.last = words;
             }
             Err(reason) => {
@@ -242,6 +245,12 @@ impl State {
                 step.last = reason;
             }
         }
+    }
+
+    /// The hour of data that a step was last done for.
+    #[must_use]
+    pub fn step_hour(&self, name: &str) -> Option<i64> {
+        self.lock().steps.get(name).filter(|step| step.done > 0).map(|step| step.hour)
     }
 
     /// Changes the figures of an alert target.
