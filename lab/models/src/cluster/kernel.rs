@@ -21,9 +21,9 @@ impl Kernel {
         }
     }
 
-    /// `block` holds column after column, [`LANES`] values each.
-    pub(super) fn squared_distances(self, point: &[f64], block: &[f64], out: &mut [f64; LANES]) {
-        self.run(|| squared_distances(point, block, out));
+    /// `block` holds column after column, [`LANES`] values each. Gives the smallest.
+    pub(super) fn squared_distances(self, point: &[f64], block: &[f64], out: &mut [f64; LANES]) -> f64 {
+        self.run(|| squared_distances(point, block, out))
     }
 
     /// Squared distance from a point to the nearest place of a box.
@@ -59,7 +59,7 @@ impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
 }
 
 #[inline(always)]
-fn squared_distances(point: &[f64], block: &[f64], out: &mut [f64; LANES]) {
+fn squared_distances(point: &[f64], block: &[f64], out: &mut [f64; LANES]) -> f64 {
     let mut sums = [0.0; LANES];
     let (columns, _) = block.as_chunks::<LANES>();
     for (value, column) in point.iter().zip(columns) {
@@ -69,6 +69,14 @@ fn squared_distances(point: &[f64], block: &[f64], out: &mut [f64; LANES]) {
         }
     }
     *out = sums;
+    let (parts, _) = sums.as_chunks::<SIDE>();
+    let mut least = [f64::INFINITY; SIDE];
+    for part in parts {
+        for (least, sum) in least.iter_mut().zip(part) {
+            *least = if *sum < *least { *sum } else { *least };
+        }
+    }
+    least.into_iter().fold(f64::INFINITY, f64::min)
 }
 
 /// Columns added side by side.

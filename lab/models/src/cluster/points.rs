@@ -120,11 +120,11 @@ impl Points {
         (0..self.nodes.len()).filter(|&node| self.nodes[node].left == NONE).collect()
     }
 
-    /// Squared distances from `point` to the points of leaf `node`; lanes beyond its points are infinite.
-    pub(super) fn distances(&self, point: &[f64], node: &Node, out: &mut [f64; LANES]) {
+    /// Squared distances from `point` to the points of leaf `node`; lanes beyond its points are infinite. Gives the smallest.
+    pub(super) fn distances(&self, point: &[f64], node: &Node, out: &mut [f64; LANES]) -> f64 {
         let size = self.columns * LANES;
         let start = node.block as usize * size;
-        self.kernel.squared_distances(point, &self.blocks[start..start + size], out);
+        self.kernel.squared_distances(point, &self.blocks[start..start + size], out)
     }
 
     /// Lows and highs of a node.

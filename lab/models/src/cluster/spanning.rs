@@ -114,7 +114,9 @@ impl Nearest {
         }
         let node = &points.nodes[leaf];
         let mut distances = [0.0; LANES];
-        points.distances(values, node, &mut distances);
+        if points.distances(values, node, &mut distances) >= self.bound() {
+            return;
+        }
         for (&distance, other) in distances.iter().zip(node.points()) {
             if distance < self.bound() && other != point {
                 self.add(distance, points.weight[other] as usize);
@@ -297,7 +299,9 @@ impl<'a> Boruvka<'a> {
     /// Compares a point with those of a leaf.
     fn look(&self, search: &mut Search, node: &Node) {
         let mut distances = [0.0; LANES];
-        self.points.distances(self.points.values(search.point), node, &mut distances);
+        if self.points.distances(self.points.values(search.point), node, &mut distances) > search.limit() {
+            return;
+        }
         let own_core = self.core[search.point];
         for (&distance, other) in distances.iter().zip(node.points()) {
             if distance > search.limit() || self.component[other] == search.component {
