@@ -145,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for k, v in headers: self.send_header(k, v)
         self.send_header('Content-Length', str(len(body)))
-        if not self.body_done:
+        if not self.body_done or self.close_connection:     # or the client asked for it
             self.send_header('Connection', 'close'); self.close_connection = True
         else:
             self.send_header('Connection', 'Keep-Alive'); self.send_header('Keep-Alive', 'timeout=30')
@@ -234,6 +234,8 @@ class Handler(BaseHTTPRequestHandler):
                 else:
                     rest = b''.join(chunks).decode('utf-8', 'surrogateescape')
                     full = sql + ('\n' + rest if sql and rest else rest)
+                    # a server over HTTP has no files of the client to write to; the embedded engine has
+                    if re.search(r'\binto\s+outfile\b', full, re.I): raise HttpError(48, 'NOT_IMPLEMENTED', 'INTO OUTFILE is not allowed')
                     if not full.strip(): raise HttpError(62, 'SYNTAX_ERROR', 'Empty query')
                     fmt = p.get('default_format') or self.headers.get('X-ClickHouse-Format') or 'TabSeparated'
                     with self.server.lock:

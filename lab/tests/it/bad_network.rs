@@ -8,13 +8,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ja4_join::row::HttpLogRow;
-use ja4_replay::store::{self, OpenOptions};
+use ja4_replay::spool::rows::{decode, encode};
+use ja4_replay::spool::{Limits, Record, Spool};
+use ja4_replay::store::{self, OpenOptions, Store};
 
 use crate::server::Server;
 use crate::support::query;
@@ -149,20 +151,36 @@ fn nothing_is_lost_and_nothing_doubled_through_a_bad_network() {
     let mut store = retried(|| store::open(&address, &OpenOptions::default())).0;
     let seconds: Option<u64> = std::env::var("JA4_NETWORK_SECONDS").ok().and_then(|text| text.parse().ok());
     let (batches, rows_each) = match seconds {
-        Some(seconds) => (seconds * 4_u64, 500_u64),
+        Some(seconds) => (seconds * 4, 500_u64),
         None => (30, 200),
     };
+    let folder = server.folder().join("spool");
+    let mut spool = open_spool(&folder);
     let begin = Instant::now();
     let mut failures = 0;
     for batch in 0..batches {
         // Every batch crosses midnight, so that it is two blocks of which only one may have been stored.
         let rows: Vec<HttpLogRow> = (0..rows_each).map(|row| row_of(batch * rows_each + row)).collect();
-        failures += retried(|| store.append(&rows)).1;
+        spool.append(&[Record { kind: 1, payload: &encode(&rows) }]).unwrap();
+        spool.sync().unwrap();
+        // One try each time: what fails waits in the spool. Sometimes the process dies between the answer and its note of it.
+        let dies = batch % 6 == 5;
+        failures += u64::from(deliver(&mut spool, &mut *store, !dies) == Some(false));
+        if dies {
+            drop(spool);
+            spool = open_spool(&folder);
+        }
         if seconds.is_some() {
             let due = Duration::from_millis((batch + 1) * 250);
             std::thread::sleep(due.saturating_sub(begin.elapsed()));
         }
     }
+    let drained = Instant::now();
+    while let Some(done) = deliver(&mut spool, &mut *store, true) {
+        failures += u64::from(!done);
+        assert!(drained.elapsed() < Duration::from_secs(300), "the spool does not become empty");
+    }
+    eprintln!("drained in {:.1} s", drained.elapsed().as_secs_f64());
     let sent = batches * rows_each;
     let troubles = proxy.troubles.load(Ordering::Relaxed);
     eprintln!(
@@ -178,6 +196,28 @@ fn nothing_is_lost_and_nothing_doubled_through_a_bad_network() {
     for view in ["agg_host_1h", "agg_src_ip_1h", "agg_session_1h", "agg_path_1h"] {
         assert_eq!(query(&server.address, &format!("SELECT sum(hits) AS n FROM ja4_processing.{view}"))[0]["n"], sent, "{view}");
     }
+}
+
+fn open_spool(folder: &Path) -> Spool {
+    let limits = Limits { batch_records: 3, segment_bytes: 1 << 20, ..Limits::default() };
+    let (spool, recovery) = Spool::open(folder, &limits, &["store"]).unwrap();
+    assert_eq!(recovery.lost.len(), 0, "{recovery:?}");
+    spool
+}
+
+/// Delivers the next batch once; none if there is none, else whether it was stored.
+fn deliver(spool: &mut Spool, store: &mut dyn Store, commit: bool) -> Option<bool> {
+    let batch = spool.next_batch("store").unwrap()?;
+    let rows: Vec<HttpLogRow> = batch.records.iter().flat_map(|record| decode(&record.payload).unwrap()).collect();
+    match store.append(&rows) {
+        Ok(_) if commit => spool.commit("store", &batch).unwrap(),
+        Ok(_) => {}
+        Err(error) => {
+            assert!(error.is_transient(), "{error} ({error:?}) is not worth repeating");
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 /// Repeats what is worth repeating; gives the result and how often it failed.

@@ -146,10 +146,7 @@ fn lines_of_foreign_shippers_become_rows_or_dead_letters_and_an_old_schema_keeps
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/clickhouse");
     for name in ["0001_init.sql", "0002_aggregates.sql"] {
         let sql = std::fs::read_to_string(migrations.join(name)).unwrap();
-        let lines: Vec<&str> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-        for statement in lines.join("\n").split(";\n").filter(|statement| !statement.trim().is_empty()) {
-            server.statement(statement.trim().trim_end_matches(';'));
-        }
+        statements(&sql).iter().for_each(|statement| drop(server.statement(statement)));
         let version = name[..4].parse::<u8>().unwrap();
         let sha256 = ja4_lab_digest(sql.as_bytes());
         server.statement(&format!(
@@ -184,7 +181,7 @@ fn lines_of_foreign_shippers_become_rows_or_dead_letters_and_an_old_schema_keeps
     assert_eq!(rows.len(), 1);
     assert_eq!(
         rows[0],
-        serde_json::json!({ "src_ip": "192.0.2.7", "host": "shop.example", "path_depth": 2, "query_params": 1, "has_cookie": 1,
+        serde_json::json!({ "src_ip": "192.0.2.7", "host": "shop.example", "path_depth": 2, "query_params": 2, "has_cookie": 1,
             "cookie_bytes": 12, "has_accept": 0, "user_agent": "Mozilla \u{e9}", "ja4": "" })
     );
     let dead = query(&server.address, "SELECT position, reason, line FROM ja4_logs.http_logs_dead ORDER BY position");
@@ -192,6 +189,20 @@ fn lines_of_foreign_shippers_become_rows_or_dead_letters_and_an_old_schema_keeps
     assert_eq!(kept, bad, "a line is never lost");
     assert!(dead.iter().all(|letter| !letter["reason"].as_str().unwrap().is_empty()), "{dead:?}");
     assert_eq!(query(&server.address, "SELECT sum(hits) AS n FROM ja4_processing.agg_host_1h")[0]["n"], 1);
+}
+
+#[test]
+fn every_statement_of_cluster_mode_is_accepted_by_the_parser() {
+    use ja4_replay::store::clickhouse::{cluster, sql};
+    let Some(server) = Server::start() else { return };
+    let texts = sql::MIGRATIONS.iter().map(|migration| migration.text).chain(sql::VIEWS.iter().copied());
+    let made: Vec<String> = texts.flat_map(statements).flat_map(|statement| cluster::on("site", &statement)).collect();
+    assert!(made.iter().filter(|statement| statement.contains("ENGINE = Distributed(")).count() >= 10);
+    for statement in made {
+        let quoted = statement.replace('\\', "\\\\").replace('\'', "\\'");
+        let formatted = server.statement(&format!("SELECT formatQuery('{quoted}')"));
+        assert!(statement.starts_with("INSERT") || formatted.contains("ON CLUSTER site"), "{formatted}");
+    }
 }
 
 #[test]
@@ -217,6 +228,13 @@ fn what_a_user_does_wrong_is_told_in_a_sentence() {
         lab_fails(&["sql", "--db", text(&server.address), statement]);
     }
     assert!(!Path::new("/tmp/ja4-must-not-be").exists());
+}
+
+/// The statements of a file, as `sql/README.md` says they end.
+fn statements(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let all = lines.join("\n");
+    all.split(";\n").map(|one| one.trim().trim_end_matches(';').to_owned()).filter(|one| !one.is_empty()).collect()
 }
 
 fn digests_of(db: &Path) -> Vec<String> {

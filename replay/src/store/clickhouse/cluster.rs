@@ -24,7 +24,7 @@ const SHARDED: &[(&str, &str)] = &[
 /// The statements that do on every node of `cluster` what `statement` of a migration or view file does on one server.
 #[must_use]
 pub fn on(cluster: &str, statement: &str) -> Vec<String> {
-    let Some(name) = object(statement) else { return vec![statement.to_owned()] };
+    let Some(name) = object(statement) else { return vec![everywhere(cluster, statement)] };
     let sharded = SHARDED.iter().find(|(table, _)| *table == name);
     if statement.starts_with("CREATE TABLE") {
         return match sharded {
