@@ -25,6 +25,7 @@ PLACES = {
     'lab/src/sessions.rs': {'condition': 'what a person typed as SQL, read-only and confined', 'top': 'integer'},
     'lab/src/cycle/mod.rs': {'from': 'integer', 'to': 'integer'},
     'lab/src/db/copy.rs': {'table': 'constant'},
+    'lab/src/rescore/mod.rs': {'rescored': 'a text of sql/ with values as ?'},
     'lab/src/service/api/statement.rs': {'filters': 'pieces of the head of the same file', 'sort': 'names of the head of the same file'},
     'desktop/src/data/query.rs': {'condition': 'compiled search: columns of ours, values as ?', 'limit': 'integer', 'order': 'columns of ours'},
 }
