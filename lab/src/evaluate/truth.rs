@@ -61,6 +61,9 @@ pub struct Truths {
 
 type Key = (i64, String, String, String);
 
+/// Requests by truth: (program, kind).
+type Seen = BTreeMap<(bool, String), u64>;
+
 /// Spans of one address and port, by first packet: (first, last, truth).
 type Spans = Vec<(i64, Truth)>;
 
@@ -118,13 +121,10 @@ fn spans(path: &Path, by: HoldOut) -> Result<BTreeMap<(String, i64), Spans>, Lab
 }
 
 /// Requests by session and truth (bot, kind).
-fn seen(
-    batches: &[RecordBatch],
-    spans: &BTreeMap<(String, i64), Spans>,
-) -> Result<BTreeMap<Key, BTreeMap<(bool, String), u64>>, LabError> {
+fn seen(batches: &[RecordBatch], spans: &BTreeMap<(String, i64), Spans>) -> Result<BTreeMap<Key, Seen>, LabError> {
     let requests = FeatureFrame::from_batches(batches)?;
     let (ports, times) = (requests.int("src_port")?, requests.int("ts_ns")?);
-    let mut seen: BTreeMap<Key, BTreeMap<(bool, String), u64>> = BTreeMap::new();
+    let mut seen: BTreeMap<Key, Seen> = BTreeMap::new();
     for ((key, port), ts_ns) in keys(requests.data())?.into_iter().zip(ports).zip(times) {
         let Some(spans) = spans.get(&(key.1.clone(), port)) else { continue };
         // The last connection that had begun; the first if none had.
