@@ -49,7 +49,7 @@ def document(data):
         '- **off** marks features that no model gets unless they are asked for by name: look-ups in lists that labels are made from, what describes the network or the capture '
         'instead of the client, and scores that choose the training set. Addresses, ports and the order of recording are never features.',
         '- **TLS** marks features that need a handshake.',
-        '- A rate or share without a denominator has its neutral value. Population features (`*_population_share`, `*_family_share`, `*_per_ip`, `*_per_ja4`, `ua_version_lag`) compare with the other sessions of the same hour: read whole hours.',
+        '- A rate or share without a denominator has its neutral value. Population features (`*_population_share`, `*_family_share`, `*_per_ip`, `*_per_ja4`, `agent_*`, `ua_version_lag`) compare with the other sessions of the same hour: read whole hours.',
         '- Both stores give the same bits; the rules are in `sql/README.md`.', '']
     for family, title in FAMILIES.items():
         rows = [f for f in features if f['family'] == family]
