@@ -128,7 +128,7 @@ pub fn kolmogorov_p(ks: f64, n: usize, m: usize) -> f64 {
     if x < 0.2 {
         return 1.0;
     }
-    let terms = (1..=100).map(|k| f64::from(k)).map(|k| (if k % 2.0 == 1.0 { 2.0 } else { -2.0 }) * (-2.0 * k * k * x * x).exp());
+    let terms = (1..=100_i32).map(f64::from).map(|k| (if k % 2.0 == 1.0 { 2.0 } else { -2.0 }) * (-2.0 * k * k * x * x).exp());
     terms.sum::<f64>().clamp(0.0, 1.0)
 }
 
