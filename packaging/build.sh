@@ -97,7 +97,7 @@ if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl stop ja4-sent
 PRERM
 chmod 755 "$work/deb/DEBIAN/postinst" "$work/deb/DEBIAN/prerm"
 deb="$out/${name}_${version}_$(dpkg --print-architecture).deb"
-dpkg-deb --root-owner-group -Zxz --build "$work/deb" "$deb" >/dev/null
+dpkg-deb --root-owner-group -Z"${JA4_DEB_COMPRESSION:-xz}" --build "$work/deb" "$deb" >/dev/null
 echo "$deb"
 
 if command -v rpmbuild >/dev/null; then
