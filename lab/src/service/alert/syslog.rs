@@ -55,6 +55,9 @@ impl fmt::Display for SyslogTarget {
     }
 }
 
+/// Sends one datagram.
+type Sender = Box<dyn Fn(&[u8]) -> std::io::Result<usize>>;
+
 /// The socket, made anew after a failure.
 pub struct Syslog {
     target: SyslogTarget,
@@ -72,7 +75,7 @@ impl Syslog {
 
 impl Target for Syslog {
     fn deliver(&mut self, alerts: &[Arc<Alert>]) -> Result<(), String> {
-        let send: Box<dyn Fn(&[u8]) -> std::io::Result<usize>> = match &self.target {
+        let send: Sender = match &self.target {
             SyslogTarget::Udp(address) => {
                 let any = if address.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
                 let socket = UdpSocket::bind(any).map_err(|error| format!("open a socket: {error}"))?;
