@@ -52,3 +52,13 @@ check: ## Quick checks: formatting, layers, file heads
 .PHONY: record
 record: ## Record the data set again: namespaces, a real Apache, real clients (Debian; as root)
 	datasets/record/record.sh
+
+.PHONY: experiments
+experiments: build ## Run every experiment of datasets/experiments and keep what the documentation quotes
+	rm -rf "$(CARGO_TARGET_DIR)/experiments" && mkdir -p "$(CARGO_TARGET_DIR)/experiments"
+	for plan in datasets/experiments/*.toml; do name=$$(basename "$$plan" .toml); \
+	  $(BIN)/ja4-lab experiment run "$$plan" -o "$(CARGO_TARGET_DIR)/experiments/$$name" --results "datasets/experiments/results/$$name.json"; done
+
+.PHONY: experiment-tables
+experiment-tables: build ## Write the tables of docs/SCIENCE.md anew from the results that are kept
+	UPDATE_TABLES=1 cargo test --release --workspace --test it -- experiments_that_ship

@@ -80,7 +80,7 @@ fn the_join_finds_what_the_labels_say_with_every_log() {
     let ports: BTreeSet<(&str, &str)> =
         labels.iter().map(|label| (label["src_ip"].as_str(), label["src_port"].as_str())).collect();
     assert!(ports.len() * 10 < labels.len() * 9, "ports are not reused: {} of {}", ports.len(), labels.len());
-    for (log, tenth_percent) in [("access.jsonl", 995), ("access_logformat.jsonl", 995), ("access_combined_ports.log", 980)] {
+    for (log, tenth_percent) in [("access.jsonl", 995), ("access_logformat.jsonl", 995), ("access_combined_ports.log", 940)] {
         let db = folder.path().join(format!("{log}.duckdb"));
         lab_ok(&["replay", text(&set.join("capture.pcap")), "--http-log", text(&set.join(log)), "--db", text(&db), "--no-score"]);
         let rows = query(&db, "SELECT ts_ns, src_ip, src_port, conn_id, hello_ts_ns FROM ja4_logs.http_logs");
@@ -108,7 +108,8 @@ fn the_join_finds_what_the_labels_say_with_every_log() {
         let all = rows.len() as u64;
         assert!(all > 3000, "{log}: {all} rows");
         assert!(right * 1000 >= joined * tenth_percent, "{log}: precision {right} of {joined}");
-        assert!(right * 1000 >= all * 980, "{log}: recall {right} of {all}");
+        // Where a port comes again within the second, a log by the second cannot tell the connections apart.
+        assert!(right * 1000 >= all * tenth_percent.min(980), "{log}: recall {right} of {all}");
     }
 }
 

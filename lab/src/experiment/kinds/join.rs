@@ -18,7 +18,7 @@ use crate::report::svg::{Line, lines};
 use ja4_models::Rng;
 
 /// How a log is called in results, by its place among the files of a set.
-const LOGS: [&str; 3] = ["module", "combined with ports", "JSON LogFormat"];
+const LOGS: [&str; 3] = ["module", "JSON LogFormat", "combined with ports"];
 /// What the server's clock is ahead, as scenarios write it.
 const SKEWS: [&str; 5] = ["-5s", "-500ms", "0s", "500ms", "5s"];
 const WINDOWS: [(&str, i64); 3] = [("1s", 1_000_000_000), ("10s", 10_000_000_000), ("60s", 60_000_000_000)];
