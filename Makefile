@@ -62,3 +62,9 @@ experiments: build ## Run every experiment of datasets/experiments and keep what
 .PHONY: experiment-tables
 experiment-tables: build ## Write the tables of docs/SCIENCE.md anew from the results that are kept
 	UPDATE_TABLES=1 cargo test --release --workspace --test it -- experiments_that_ship
+
+.PHONY: notebooks
+notebooks: experiments ## Execute every notebook on the runs of `make experiments`
+	python3 -m venv "$(CARGO_TARGET_DIR)/notebook-venv"
+	"$(CARGO_TARGET_DIR)/notebook-venv/bin/pip" install --quiet -r notebooks/requirements.txt
+	"$(CARGO_TARGET_DIR)/notebook-venv/bin/python" notebooks/run.py "$(CARGO_TARGET_DIR)/experiments"
