@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
 use eframe::egui;
+use ja4_lab::campaigns;
 use ja4_replay::pipeline::ReplaySummary;
 
 use super::action::{Action, Decision};
@@ -54,6 +55,7 @@ impl App {
             }
             Action::Label(decision) => self.decide(decision, true),
             Action::Undo => self.undo(),
+            Action::Campaign { id, kind } => self.decide_campaign(id, kind),
             Action::Replay { files, speed } => self.replay(ctx, files, speed),
             Action::Note(line) => {
                 self.case.notes.push(line);
@@ -201,6 +203,14 @@ impl App {
         let now_ns = jobs::now_ns();
         let action: Change = Box::new(move |store| decide::write(store, &decision, &analyst, now_ns));
         self.data.change(what, action);
+    }
+
+    fn decide_campaign(&mut self, campaign_id: String, kind: campaigns::Kind) {
+        let analyst = if self.settings.analyst.is_empty() { "analyst".to_owned() } else { self.settings.analyst.clone() };
+        let decision = campaigns::Decision { campaign_id, kind, note: String::new(), analyst, ts_ns: jobs::now_ns() };
+        let action: Change =
+            Box::new(move |store| campaigns::decide(store, &decision).map(|_| ()).map_err(|error| error.to_string()));
+        self.data.change("decided about the campaign", action);
     }
 
     fn undo(&mut self) {

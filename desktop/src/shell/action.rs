@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ja4_lab::campaigns;
+
 use crate::data::export::Form;
 use crate::data::query::Ask;
 use crate::data::table::Table;
@@ -78,6 +80,13 @@ pub enum Action {
     Label(Decision),
     /// Take the last decision back.
     Undo,
+    /// Decide about a campaign.
+    Campaign {
+        /// Which.
+        id: String,
+        /// What.
+        kind: campaigns::Kind,
+    },
     /// Replay files into a database.
     Replay {
         /// Captures and logs.

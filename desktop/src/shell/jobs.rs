@@ -278,7 +278,7 @@ mod tests {
         let database = put("x.db", b"checksumDUCK\0\0");
         let sorted = plan(&[log.clone(), capture.clone(), named.clone()]);
         assert_eq!(sorted.captures, [capture, named]);
-        assert_eq!(sorted.http_logs, [log.clone()]);
+        assert_eq!(sorted.http_logs, std::slice::from_ref(&log));
         assert!(is_database(&database) && !is_database(&log) && !is_database(Path::new("/no/such/file")));
     }
 }

@@ -5,6 +5,15 @@
 //!
 //! Read next: `support.rs`, then `workflows.rs`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests with a main of their own"
+)]
+#![allow(clippy::disallowed_methods, reason = "waiting and measuring need a clock")]
+
 mod bad_input;
 mod frames;
 mod images;

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 
 use eframe::egui::{self, RichText};
+use ja4_lab::campaigns::{Field, Kind};
 
 use super::{Cx, Need, View};
 use crate::data::Loaded;
 use crate::data::query::Ask;
 use crate::data::statements;
 use crate::data::table::Table;
+use crate::shell::action::Action;
 use crate::shell::theme;
 use crate::widgets::chart::{Chart, Mark, Series};
 use crate::widgets::grid::{Grid, GridState};
@@ -25,6 +27,8 @@ const COLOURED: usize = 6;
 #[derive(Debug, Default)]
 pub struct Campaigns {
     chosen: String,
+    name: String,
+    other: String,
     list: GridState,
     members: GridState,
 }
@@ -87,7 +91,7 @@ impl View for Campaigns {
             ui.weak("Choose a campaign above to see its sessions.");
             return;
         }
-        ui.label(RichText::new(format!("Sessions of {}", text::cell(&self.chosen))).strong());
+        self.decide(ui, cx, &table);
         cx.grid(
             ui,
             (ID, "members"),
@@ -99,8 +103,54 @@ impl View for Campaigns {
     }
 
     fn empty_reason(&self) -> &'static str {
-        "No campaigns yet: run `ja4-lab detect --db DB`, which groups anomalous sessions by what they share. The map above shows where \
+        "No campaigns yet: run `ja4-lab score --db DB` or `ja4-lab detect --db DB --once`, which group anomalous sessions by what they share. The map above shows where \
          sessions lie without it."
+    }
+}
+
+impl Campaigns {
+    /// Name, close, merge and split: the decisions that `ja4-lab campaigns` takes.
+    fn decide(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>, table: &Table) {
+        let id = self.chosen.clone();
+        let mut kind = None;
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(format!("Sessions of {}", text::cell(&id))).strong());
+            let label = ui.label("Name");
+            ui.add(egui::TextEdit::singleline(&mut self.name).desired_width(120.0)).labelled_by(label.id);
+            if ui.add_enabled(!self.name.trim().is_empty(), egui::Button::new("Rename")).clicked() {
+                kind = Some(Kind::Rename(self.name.trim().to_owned()));
+            }
+            if ui
+                .button("Close the campaign")
+                .on_hover_text("dealt with; it comes back under a new id if it is seen again")
+                .clicked()
+            {
+                kind = Some(Kind::Close);
+            }
+            egui::ComboBox::from_label("Other campaign").selected_text(text::cut(&self.other, 20)).show_ui(ui, |ui| {
+                for other in (0..table.rows()).map(|row| table.text(row, "campaign_id").into_owned()).filter(|other| *other != id)
+                {
+                    ui.selectable_value(&mut self.other, other.clone(), text::cell(&other));
+                }
+            });
+            let ready = !self.other.is_empty() && self.other != id;
+            if ui.add_enabled(ready, egui::Button::new("Merge it into this one")).clicked() {
+                kind = Some(Kind::Merge(self.other.clone()));
+            }
+            let member = cx.data.table((ID, "members")).cloned().zip(self.members.selected());
+            for (column, field, word) in
+                [("src_ip", Field::SrcIp, "address"), ("ja4", Field::Ja4, "JA4"), ("host", Field::Host, "host")]
+            {
+                let button = egui::Button::new(format!("Split by {word}"));
+                let response = ui.add_enabled(member.is_some(), button).on_disabled_hover_text("choose a session below first");
+                if let (true, Some((members, row))) = (response.clicked(), &member) {
+                    kind = Some(Kind::Split(field, members.text(*row, column).into_owned()));
+                }
+            }
+        });
+        if let Some(kind) = kind {
+            cx.out.push(Action::Campaign { id, kind });
+        }
     }
 }
 

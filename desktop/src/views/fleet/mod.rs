@@ -81,7 +81,7 @@ impl View for Fleet {
     }
 
     fn empty_reason(&self) -> &'static str {
-        "No fleets yet: run `ja4-lab detect --db DB`, which looks for one client software behind many addresses."
+        "No fleets yet: run `ja4-lab score --db DB` or `ja4-lab detect --db DB --once`, which look for one client software behind many addresses."
     }
 }
 

@@ -64,10 +64,9 @@ impl View for Replay {
         ui.horizontal_wrapped(|ui| {
             ui.checkbox(&mut self.fastest, "as fast as possible");
             let slider = egui::Slider::new(&mut self.speed, 1.0..=1000.0).logarithmic(true).suffix("×").text("speed");
-            if ui.add_enabled(!self.fastest, slider).changed() || self.fastest {
-                if let Some(job) = cx.job {
-                    job.control.set_speed(self.speed());
-                }
+            let moved = ui.add_enabled(!self.fastest, slider).changed() || self.fastest;
+            if let (true, Some(job)) = (moved, cx.job) {
+                job.control.set_speed(self.speed());
             }
         });
         match cx.job {
