@@ -68,7 +68,11 @@ fn print(report: &DriftReport, format: RowFormat, console: &Console) -> Result<(
         .batch()?;
     console.rows(&[batch], format)?;
     let text = format!("{}: {}", report.decision.as_str(), report.reasons.join("; "));
-    if format == RowFormat::Table { console.line(&crate::render::visible(&text)) } else { Ok(console.note(&text)) }
+    if format == RowFormat::Table {
+        return console.line(&crate::render::visible(&text));
+    }
+    console.note(&text);
+    Ok(())
 }
 
 /// `FROM..TO` as hours.
