@@ -351,6 +351,13 @@ impl Needed {
     }
 }
 
+fn enricher(config: &LiveConfig) -> Result<Enricher, ReplayError> {
+    Ok(match &config.reference {
+        Some(folder) => Enricher::load(folder)?,
+        None => Enricher::embedded()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,11 +390,4 @@ mod tests {
         needed.decided(i64::MAX, 2000, false);
         assert_eq!(needed.not_before(0), Some(999));
     }
-}
-
-fn enricher(config: &LiveConfig) -> Result<Enricher, ReplayError> {
-    Ok(match &config.reference {
-        Some(folder) => Enricher::load(folder)?,
-        None => Enricher::embedded()?,
-    })
 }

@@ -45,7 +45,7 @@ impl Records {
     }
 
     /// Begins at `spot` if it is where the first record is looked for.
-    pub(super) fn from_spot(mut self, spot: Option<&Spot>) -> Result<Self, SpoolError> {
+    pub(super) fn begin_at(mut self, spot: Option<&Spot>) -> Result<Self, SpoolError> {
         if let Some(spot) = spot.filter(|spot| spot.next_seq == self.next_seq)
             && let Some(place) = self.segments.iter().position(|path| *path == spot.path)
         {

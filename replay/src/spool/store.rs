@@ -154,7 +154,7 @@ impl Spool {
         if decided.is_none() && first_seq > self.acknowledged {
             return Ok(None);
         }
-        let mut reader = self.records(first_seq, decided.unwrap_or(u64::MAX)).from_spot(self.spots.get(consumer))?;
+        let mut reader = self.records(first_seq, decided.unwrap_or(u64::MAX)).begin_at(self.spots.get(consumer))?;
         let (records, last_seq, spot) = self.collect(&mut reader, decided)?;
         if decided.is_none() {
             cursor.pending = last_seq;
