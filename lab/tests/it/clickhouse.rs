@@ -62,9 +62,9 @@ fn the_same_input_gives_the_same_digests_and_answers_on_both_stores() {
     }
 
     // Asked again, nothing is added; scored again with a setting, both agree again.
+    assert!(replay_site(&server.address, &[])["notes"].to_string().contains("nothing new"));
     let again = replay_site(&server.address, &["--window", "11s"]);
     assert_eq!((&again["rows_added"], &again["duplicates_skipped"]), (&0.into(), &on_server["rows"]));
-    assert!(replay_site(&server.address, &[])["notes"].to_string().contains("nothing new"));
     let score = |db: &Path| -> serde_json::Value {
         let out = lab_ok(&["score", "--db", text(db), "--set", "threshold=0.9", "--summary", "json"]);
         serde_json::from_str(&out).unwrap()
