@@ -109,7 +109,7 @@ pub fn run(
                     Some(event) => order.push(Reverse((event.at_ns, number))),
                     None => drop(under_way.remove(&number)),
                 }
-                if emitter.counts.packets % 65_536 == 0 {
+                if emitter.counts.packets.is_multiple_of(65_536) {
                     #[allow(clippy::cast_precision_loss, reason = "a share for people")]
                     tick(at_ns.saturating_sub(scenario.start) as f64 / scenario.length.0.max(1) as f64);
                 }

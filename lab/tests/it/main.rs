@@ -4,7 +4,14 @@
 //!
 //! Read next: `support.rs`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests: they may fail, talk, and wait for other programs"
+)]
 
 mod bad_input;
 mod bad_network;

@@ -6,7 +6,7 @@
 //! Read next: `network.rs` and `rows.rs` (who fill it), `docs/JOIN.md`.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
@@ -187,9 +187,7 @@ fn connection(ip: IpAddr, port: u16) -> u64 {
 }
 
 fn hashed(value: &impl std::hash::Hash) -> u64 {
-    let mut hasher = FixedState::with_seed(0x6a61_3400).build_hasher();
-    value.hash(&mut hasher);
-    hasher.finish()
+    FixedState::with_seed(0x6a61_3400).hash_one(value)
 }
 
 fn count(n: usize) -> u64 {

@@ -47,7 +47,7 @@ fn left_out(run: &Run<'_>, bench: &Bench, out: &dyn Fn(&usize) -> bool) -> Resul
         for fold in 0..run.plan.folds {
             let is_person = |row: &usize| bench.bot.get(*row) == Some(&false);
             let here = |row: &usize| part.get(*row) == Some(&fold);
-            let train: Vec<usize> = (0..bench.rows()).filter(|row| !out(row) && !(is_person(row) && here(row))).collect();
+            let train: Vec<usize> = (0..bench.rows()).filter(|row| !(out(row) || is_person(row) && here(row))).collect();
             // What was left out is dealt over the models by its place, so that each of its rows has one score.
             let test: Vec<usize> = (0..bench.rows())
                 .filter(|row| if out(row) { *row as u64 % run.plan.folds == fold } else { is_person(row) && here(row) })

@@ -259,6 +259,9 @@ fn authorise(app: &App, client: IpAddr, headers: &HeaderMap) -> Result<(), Probl
 }
 
 fn names_this_machine(host: &str) -> bool {
+    if host.parse::<IpAddr>().is_ok() {
+        return true;
+    }
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
