@@ -96,7 +96,7 @@ fn the_join_finds_what_the_labels_say_with_every_log() {
                 Some(id) if !id.is_empty() => label["conn_id"] == id,
                 _ => {
                     row["src_ip"] == label["src_ip"].as_str()
-                        && row["src_port"].to_string() == label["src_port"]
+                        && label["src_port"].parse().ok() == row["src_port"].as_i64()
                         && ns(label, "first_ns") - slack_ns <= ts_ns
                         && ts_ns <= ns(label, "last_ns") + slack_ns
                 }
