@@ -72,7 +72,7 @@ pub struct Outcome {
 impl Outcome {
     /// Adds a number.
     pub fn push(&mut self, arm: &str, metric: &str, value: f64, interval: Option<[f64; 2]>, cases: usize) {
-        let cases = cases as u64;
+        let (cases, value, interval) = (cases as u64, printable(value), interval.map(|ends| ends.map(printable)));
         self.values.push(Value { arm: arm.to_owned(), metric: metric.to_owned(), value, interval, cases, measured: false });
     }
 
@@ -137,6 +137,13 @@ impl Outcome {
         }
         DataFrame::new(self.predictions.len(), columns).map_err(|error| LabError::Features(error.to_string()))
     }
+}
+
+/// The nearest number of at most 15 digits (12 after the point): every reader of JSON gives it back to the bit, which is not so of
+/// all doubles.
+fn printable(number: f64) -> f64 {
+    let text = if number.abs() < 1000.0 { format!("{number:.12}") } else { format!("{number:.14e}") };
+    text.parse().unwrap_or(number)
 }
 
 /// SHA-256 over every value that is not a time, bit for bit.

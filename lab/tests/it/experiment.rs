@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ja4_lab::experiment::tables::{Committed, rewritten};
 
-use crate::support::{lab, lab_fails, lab_ok, replay_site, text};
+use crate::support::{lab, lab_fails, lab_ok, text};
 
 const PLAN: &str = "name = \"quick\"\nquestion = \"Is it the same?\"\nkind = \"voices\"\ndata = [{ recorded = \"site-small\" }]\n\
                     folds = 2\ntrees = 20\nbootstrap = 20\nfamilies = [\"rhythm\", \"tls\"]\n";
@@ -89,8 +89,7 @@ fn a_slip_in_a_plan_is_told_and_nothing_remains() {
 fn a_report_is_one_file_that_runs_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("hostile.duckdb");
-    replay_site(&db, &["--no-score"]);
-    // A client that sends markup as its User-Agent and path, and an unscored database.
+    // One client that sends markup as its User-Agent, host and path, and an unscored database.
     let log = folder.path().join("hostile.jsonl");
     let evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\\\"'&";
     let line = |second: u32| {

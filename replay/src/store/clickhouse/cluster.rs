@@ -26,7 +26,7 @@ const SHARDED: &[(&str, &str)] = &[
 pub fn on(cluster: &str, statement: &str) -> Vec<String> {
     let Some(name) = object(statement) else { return vec![everywhere(cluster, statement)] };
     let sharded = SHARDED.iter().find(|(table, _)| *table == name);
-    if statement.starts_with("CREATE TABLE") {
+    if statement.starts_with("CREATE TABLE") || statement.starts_with("CREATE OR REPLACE TABLE") {
         return match sharded {
             Some((table, key)) => {
                 let local =

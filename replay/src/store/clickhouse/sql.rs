@@ -171,7 +171,7 @@ mod tests {
     fn files_are_split_where_a_line_ends_with_a_semicolon() {
         let text = "-- one;\nCREATE TABLE a (\n  -- not this;\n  b Int64\n);\n\nDROP TABLE c;\n";
         assert_eq!(statements(text), ["CREATE TABLE a (\n  b Int64\n)", "DROP TABLE c"]);
-        assert!(MIGRATIONS.iter().all(|migration| statements(migration.text).len() > 3));
+        assert!(MIGRATIONS.iter().all(|migration| !statements(migration.text).is_empty()));
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/clickhouse");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut files: Vec<String> = files.filter(|name| name.starts_with('0') && !name.contains("undo")).collect();
