@@ -66,7 +66,8 @@ fn the_same_input_gives_the_same_digests_and_answers_on_both_stores() {
     let again = replay_site(&server.address, &["--window", "11s"]);
     assert_eq!((&again["rows_added"], &again["duplicates_skipped"]), (&0.into(), &on_server["rows"]));
     let score = |db: &Path| -> serde_json::Value {
-        let out = lab_ok(&["score", "--db", text(db), "--set", "threshold=0.9", "--summary", "json"]);
+        // Another forest: both read the features again. A threshold alone is re-ranked from stored voices on DuckDB.
+        let out = lab_ok(&["score", "--db", text(db), "--set", "trees=200", "--set", "threshold=0.9", "--summary", "json"]);
         serde_json::from_str(&out).unwrap()
     };
     let (one, two) = (score(&duck), score(&server.address));
