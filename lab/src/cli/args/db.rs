@@ -60,7 +60,8 @@ pub struct ImportArgs {
 
 /// `db purge`
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["before", "address"])]
+#[group(skip)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(false).args(["before", "address"])))]
 pub struct PurgeArgs {
     /// Database.
     #[arg(long, value_name = "DB")]
