@@ -98,7 +98,12 @@ fn the_same_input_gives_the_same_digests_and_answers_on_both_stores() {
         assert_eq!(audit.len(), 1);
         assert!(!audit[0].to_string().contains(ip), "the address must not live on in the record of its erasure: {audit:?}");
     }
-    assert_eq!(digests_of(&duck), digests_of(&server.address));
+    for all in [
+        "SELECT * FROM ja4_logs.http_logs ORDER BY row_hi, row_lo",
+        "SELECT * FROM ja4_processing.ml_all_scores ORDER BY session_id",
+    ] {
+        assert_eq!(query(&duck, all), query(&server.address, all));
+    }
     let sums = "SELECT count(*) AS n FROM ja4_processing.agg_src_ip_1h WHERE src_ip = ";
     assert_eq!(query(&server.address, &format!("{sums}'{ip}'"))[0]["n"], 0);
 }
@@ -236,11 +241,6 @@ fn statements(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     let all = lines.join("\n");
     all.split(";\n").map(|one| one.trim().trim_end_matches(';').to_owned()).filter(|one| !one.is_empty()).collect()
-}
-
-fn digests_of(db: &Path) -> Vec<String> {
-    let store = store::open(db, &OpenOptions { read_only: true, ..OpenOptions::default() }).unwrap();
-    [Contents::Rows, Contents::Features, Contents::Scores].map(|contents| store.digest(contents).unwrap()).to_vec()
 }
 
 fn ja4_lab_digest(bytes: &[u8]) -> String {
