@@ -399,13 +399,21 @@ fn remove(path: &Path) -> Result<(), SpoolError> {
     }
 }
 
-/// One process at a time; the lock goes with the process.
+/// One process at a time; the lock goes with the process. A program that this process (or the one before it) has just started
+/// holds every open file for the moment before it runs, the lock too, so a busy lock is asked for again for a second.
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(SpoolError::io("lock spool", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(SpoolError::Locked { folder: folder.to_path_buf() }),
-        Err(fs::TryLockError::Error(error)) => Err(SpoolError::io("lock spool", &path)(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => return Err(SpoolError::io("lock spool", &path)(error)),
+        }
     }
+    Err(SpoolError::Locked { folder: folder.to_path_buf() })
 }
+
+/// How often, and how long apart, a lock that another process holds is asked for again.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
