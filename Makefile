@@ -26,9 +26,17 @@ packages: ## Install the system packages the build needs (Debian; as root)
 test-packages:
 	@scripts/packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
+# Cargo tells a source file's age, not whose checkout it stands in: with one target directory for several checkouts, tests built in another
+# one would look for their files there. So a change of checkout makes our own sources new; the crates from elsewhere stay built.
+.PHONY: checkout
+checkout:
+	@mkdir -p "$(CARGO_TARGET_DIR)"
+	@if [ "$$(cat "$(CARGO_TARGET_DIR)/checkout" 2>/dev/null)" != "$(CURDIR)" ]; then \
+	  git ls-files -z '*.rs' | xargs -0 --no-run-if-empty touch --no-create && echo "$(CURDIR)" > "$(CARGO_TARGET_DIR)/checkout"; fi
+
 # Programs and tests are built together so that the feature set of shared crates is the same for both.
 .PHONY: build
-build: packages ## Build every program and every test, once
+build: packages checkout ## Build every program and every test, once
 	cargo build --release --workspace --lib --bins --tests
 
 .PHONY: demo
