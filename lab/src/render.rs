@@ -3,14 +3,14 @@
 //! Promises: no control character, escape sequence or bidirectional override reaches a terminal raw; a CSV cell that a
 //! spreadsheet would execute is neutralised; JSON is one object per line; the same rows give the same bytes.
 //!
-//! Read next: `cli/mod.rs`, which chooses the form.
+//! Read next: `cli/mod.rs`, which chooses the form; `ja4_replay::visible` (which characters act).
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
+pub use ja4_replay::visible::{json_text, visible, visible_json};
 
 /// Writes `batches` as JSON Lines.
 ///
@@ -103,73 +103,10 @@ pub fn new_table(width: Option<u16>) -> Table {
     table
 }
 
-/// `text` with everything that would act on a terminal shown as an escape.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts(c) {
-            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
 /// As [`visible`], with line ends left as they are.
 #[must_use]
 pub fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
-}
-
-/// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width and tag characters.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// A JSON string in which acting characters are `\uXXXX`, so that printing it is harmless.
-#[must_use]
-pub fn json_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(2));
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if acts(c) => {
-                let mut units = [0_u16; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// JSON that another writer made, with the acting characters inside its texts as `\uXXXX`.
-#[must_use]
-pub fn visible_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if acts(c) {
-            let mut units = [0_u16; 2];
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// A CSV cell: quoted where needed, and with a leading apostrophe where a spreadsheet would run it.
@@ -221,17 +158,6 @@ fn plain_value(column: &dyn Array, row: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_reaches_a_terminal_raw() {
-        let hostile = "a\u{1b}]0;x\u{7}\r\n\u{202e}b\u{200b}\u{9b}31m";
-        assert!(!visible(hostile).chars().any(acts));
-        let json = json_text(hostile);
-        assert!(!json.chars().any(acts));
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
-        let astral = "\u{e0041}";
-        assert_eq!(serde_json::from_str::<String>(&json_text(astral)).unwrap(), astral);
-    }
 
     #[test]
     fn a_table_shows_instants_as_people_read_them_and_gaps_as_numbers() {
