@@ -17,7 +17,7 @@ impl Sensor {
         self.counters.udp_datagrams = self.counters.udp_datagrams.wrapping_add(1);
         let Some(kind) = udp::kind(datagram.payload) else { return };
         let (key, side) = FlowKey::new(datagram.ip.addresses, datagram.src_port, datagram.dst_port);
-        let slot = match self.udp.find(&key) {
+        let slot = match self.udp.find(&key, ts_ns, &self.limits) {
             Found::Watched(slot) => slot,
             Found::Finished(_) => return,
             Found::Unknown => {
