@@ -12,6 +12,7 @@ pub mod models;
 pub mod reason;
 mod sample;
 pub mod settings;
+pub mod workshop;
 mod write;
 
 pub use self::write::session_id;
@@ -120,6 +121,10 @@ pub(crate) struct Verdict {
 /// # Errors
 /// The engine's refusal, a model of other features, or a model folder that cannot be read or written.
 pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError> {
+    if plan.save.is_some() && !plan.settings.without.is_empty() {
+        let text = "setting without+: a model that learned without a feature is not kept, for nothing in its file would say so";
+        return Err(LabError::Ask(text.to_owned()));
+    }
     let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
     let batches = feature_batches(store, plan)?;
     let whole = plan.from_ms.is_none() && plan.to_ms.is_none();
@@ -183,6 +188,15 @@ fn features_digest(batches: &[RecordBatch]) -> Result<String, LabError> {
     Ok(digest.finish())
 }
 
+/// What a task scores with, and what.
+struct Fitted {
+    models: ModelSet,
+    values: Matrix,
+    matrix: Matrix,
+    spans: Vec<reason::Span>,
+    learnt_from: usize,
+}
+
 /// One model over its sessions.
 struct Task<'a> {
     plan: &'a CyclePlan,
@@ -198,32 +212,19 @@ struct Task<'a> {
 impl Task<'_> {
     fn run(&self, report: &mut CycleReport) -> Result<Vec<Verdict>, LabError> {
         let settings = &self.plan.settings;
-        let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
-        let matrix = shaped(self.catalogue, self.kind, &values)?;
-        let fit_on = self.fit_rows(report);
-        let learning = matrix.select_rows(&fit_on);
-        let models = match &self.plan.load {
-            Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
-            None => {
-                let (taught, weak) = self.taught(settings.weak_labels);
-                let known: Vec<bool> = taught.iter().map(|(_, bot)| *bot).collect();
-                let labelled = matrix.select_rows(&taught.iter().map(|(index, _)| *index).collect::<Vec<_>>());
-                ModelSet::fit(Lessons { people: &learning, labelled: Some((&labelled, &known)), weak }, settings)?
-            }
-        };
+        let Fitted { models, values, matrix, spans, learnt_from } = self.fitted(&mut report.notes)?;
         if let Some(folder) = &self.plan.save {
             models.save(folder, self.kind)?;
         }
         let opinions = models.score(&matrix)?;
         let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
         let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
-        let spans = reason::spans(&values.select_rows(&fit_on));
         let explanation = models.explain(&matrix)?;
         let model_id = models.id();
         report.models.push(ModelReport {
             kind: self.kind.as_str(),
             sessions: count(self.rows.len()),
-            fitted_on: count(fit_on.len()),
+            fitted_on: count(learnt_from),
             meta_learner: models.is_learnt(),
             threshold,
             id: model_id.clone(),
@@ -265,8 +266,43 @@ impl Task<'_> {
         self.labels.labels.get(row).copied().flatten()
     }
 
+    /// The voices, fitted or loaded, with the sessions they speak about.
+    fn fitted(&self, notes: &mut Vec<String>) -> Result<Fitted, LabError> {
+        let settings = &self.plan.settings;
+        let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
+        let values = self.switched_off(values, &settings.without)?;
+        let matrix = shaped(self.catalogue, self.kind, &values)?;
+        let fit_on = self.fit_rows(notes);
+        let models = match &self.plan.load {
+            Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
+            None => {
+                let (taught, weak) = self.taught(settings.weak_labels);
+                let known: Vec<bool> = taught.iter().map(|(_, bot)| *bot).collect();
+                let labelled = matrix.select_rows(&taught.iter().map(|(index, _)| *index).collect::<Vec<_>>());
+                let learning = matrix.select_rows(&fit_on);
+                ModelSet::fit(Lessons { people: &learning, labelled: Some((&labelled, &known)), weak }, settings)?
+            }
+        };
+        let spans = reason::spans(&values.select_rows(&fit_on));
+        Ok(Fitted { models, values, matrix, spans, learnt_from: fit_on.len() })
+    }
+
+    /// The neutral value in every session for features that are switched off.
+    fn switched_off(&self, values: Matrix, without: &[String]) -> Result<Matrix, LabError> {
+        if without.is_empty() {
+            return Ok(values);
+        }
+        let neutral: Vec<Option<f64>> = self
+            .catalogue
+            .for_model(self.kind)
+            .map(|feature| without.contains(&feature.name).then_some(feature.neutral))
+            .collect();
+        let cells = values.values().iter().zip(neutral.iter().cycle()).map(|(value, off)| off.unwrap_or(*value)).collect();
+        Ok(Matrix::new(values.features().clone(), cells)?)
+    }
+
     /// Positions (within the task's rows) of the sessions that the voices learn from.
-    fn fit_rows(&self, report: &mut CycleReport) -> Vec<usize> {
+    fn fit_rows(&self, notes: &mut Vec<String>) -> Vec<usize> {
         let people: Vec<usize> = self
             .rows
             .iter()
@@ -278,7 +314,7 @@ impl Task<'_> {
         if people.len() >= enough {
             let learned = self.bounded(&people, |index| index);
             if learned.len() < people.len() {
-                report.notes.push(format!(
+                notes.push(format!(
                     "{} model: learned from {} of {} sessions that look like people (setting learn_max)",
                     self.kind.as_str(),
                     learned.len(),
@@ -287,7 +323,7 @@ impl Task<'_> {
             }
             return learned;
         }
-        report.notes.push(format!(
+        notes.push(format!(
             "{} model: only {} sessions look like people (setting baseline_min is {enough}), so it learned from all {}; \
              what is frequent counts as normal",
             self.kind.as_str(),
@@ -367,8 +403,12 @@ impl Task<'_> {
         spans: &[reason::Span],
         change: &[Change],
     ) -> (String, String) {
+        let without = &self.plan.settings.without;
         let moved = |column: usize| change.iter().find(|change| change.column == column).map(|change| change.to);
-        let parts = reason::parts(features, values.row(index), explanation.row(index), spans, PARTS_KEPT, moved);
+        let kept = PARTS_KEPT + without.len();
+        let mut parts = reason::parts(features, values.row(index), explanation.row(index), spans, kept, moved);
+        // What is switched off took no part, and its value is not the session's.
+        parts.retain(|part| !without.iter().any(|name| name == part.feature));
         let contradictions = self.claims.contradictions(row);
         let share = self.claims.claimed(row).map(|claim| (self.claims.share(row), claim));
         let line = reason::line(self.claims.declared(row), &contradictions, features, &parts, share);

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::catalogue::Catalogue;
 use crate::error::LabError;
 
 /// What a scoring run can be told by `--set KEY=VALUE`.
@@ -58,6 +59,9 @@ pub struct Settings {
     pub weight_boosted: f64,
     /// Sessions of these addresses are never anomalous.
     pub allow: Vec<String>,
+    /// Features switched off: every session has their neutral value, so no voice can use them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 impl Default for Settings {
@@ -82,6 +86,7 @@ impl Default for Settings {
             weight_autoencoder: 0.2,
             weight_boosted: 0.6,
             allow: Vec::new(),
+            without: Vec::new(),
         }
     }
 }
@@ -109,7 +114,7 @@ impl RuleUse {
     }
 }
 
-const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, learn_max, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+";
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, learn_max, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, without+";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -160,6 +165,12 @@ impl Settings {
                 let address: std::net::IpAddr = value.parse().map_err(|_| ask(format!("{value:?} is no IP address")))?;
                 self.allow.push(address.to_string());
             }
+            "without+" | "without" => {
+                if !Catalogue::load().is_ok_and(|catalogue| catalogue.features.iter().any(|feature| feature.name == value)) {
+                    return Err(ask(format!("there is no feature {value:?}; docs/FEATURES.md lists them")));
+                }
+                self.without.push(value.to_owned());
+            }
             _ => return Err(ask(format!("there is no such key; there are {KEYS}"))),
         }
         Ok(())
@@ -175,9 +186,10 @@ mod tests {
         let parse = |text: &str| Settings::parse(&[text.to_owned()]);
         assert_eq!(parse("threshold=0.7").unwrap().threshold, Some(0.7));
         assert_eq!(parse("allow+=::1").unwrap().allow, ["::1"]);
+        assert_eq!(parse("without+=hits").unwrap().without, ["hits"]);
         assert_eq!(parse("rules.allow=label").unwrap().rules_allow, RuleUse::Label);
         for bad in
-            ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3", "learn_max=9"]
+            ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3", "learn_max=9", "without+=hit"]
         {
             let message = parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("setting "), "{message}");
