@@ -274,10 +274,11 @@ impl Data {
                     let held = self.held.entry(place).or_default();
                     if held.asked.as_ref() == Some(&(epoch, ask)) {
                         held.waiting = false;
-                        match (answer, &held.answer) {
+                        let has_rows = matches!(held.answer, Some(Ok(_)));
+                        match answer {
                             // Older rows are worth more than none; the line at the bottom says that they are old.
-                            (Err(message), Some(Ok(_))) if followed => self.lost = Some(message),
-                            (answer, _) => {
+                            Err(message) if followed && has_rows => self.lost = Some(message),
+                            answer => {
                                 if followed && answer.is_ok() {
                                     self.lost = None;
                                 }

@@ -20,6 +20,7 @@ mod frames;
 mod images;
 mod keyboard;
 mod leaving;
+mod packaging;
 mod support;
 mod trials;
 mod workflows;
@@ -46,8 +47,17 @@ fn main() -> ExitCode {
     let all = if ignored {
         frames::TESTS.to_vec()
     } else {
-        [workflows::TESTS, trials::TESTS, leaving::TESTS, follow::TESTS, keyboard::TESTS, bad_input::TESTS, images::TESTS]
-            .concat()
+        [
+            workflows::TESTS,
+            trials::TESTS,
+            leaving::TESTS,
+            follow::TESTS,
+            keyboard::TESTS,
+            packaging::TESTS,
+            bad_input::TESTS,
+            images::TESTS,
+        ]
+        .concat()
     };
     let chosen: Vec<Test> =
         all.into_iter().filter(|(name, _)| parts.is_empty() || parts.iter().any(|part| name.contains(part.as_str()))).collect();
