@@ -54,11 +54,11 @@ pub fn draw(chart: &Chart, dark: bool) -> RgbaImage {
             });
         });
         // A hash map decides no order, not even that of textures.
-        let changed: BTreeMap<_, _> = output.textures_delta.set.into_iter().collect();
+        let changed: BTreeMap<_, _> = output.textures_delta.set.iter().collect();
         for (id, deltas) in changed {
             for delta in deltas {
-                let ImageData::Color(image) = delta.image;
-                canvas.texture(id, &image, delta.pos);
+                let ImageData::Color(image) = &delta.image;
+                canvas.texture(*id, image, delta.pos);
             }
         }
         if nth == 3 {

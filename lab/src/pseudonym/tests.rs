@@ -77,7 +77,8 @@ fn a_key_file_is_made_once_and_only_its_owner_reads_it() {
     let made = Key::open(&path).unwrap();
     assert_eq!(Key::open(&path).unwrap(), made);
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions()) & 0o077, 0);
+    let secret = std::fs::read_to_string(&path).unwrap();
+    assert!(!format!("{made:?}").contains(&secret[..8]), "a key is not printed");
     std::fs::write(&path, "no key").unwrap();
     assert!(Key::open(&path).unwrap_err().to_string().contains("holds no key"));
-    assert!(!format!("{made:?}").contains(&ja4_replay::digest::hex(&[0; 4])) || made.name().len() == 8);
 }

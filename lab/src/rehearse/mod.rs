@@ -1,8 +1,8 @@
 //! An adversary's rehearsal: one session, changed as its client could change it, before the voices that judge it.
 //!
 //! Promises: the same models as a scoring run; nothing is written; features that were not named stay as they were measured, so a
-//! feature that follows from a changed one has to be named too (`coherence_score` above all); values stay within what the catalogue
-//! allows.
+//! feature that follows from a changed one has to be named too (`coherence_score` above all); what is told follows from the changes in
+//! their order, so the command line and the desktop say the same.
 //!
 //! Read next: `controls.rs` (what a client can change), `../cycle/workshop.rs` (the models), `../cycle/change.rs` (nearest change).
 
@@ -112,7 +112,7 @@ impl Rehearsal {
     /// Applies `text` (`FEATURE=NUMBER`, `FEATURE=people`, `CONTROL=POSITION`, `rate=TIMES`) to `values`.
     ///
     /// # Errors
-    /// No such feature, control or position, or a value that the feature cannot have, as a sentence.
+    /// No such feature, control or position, or a value that is no number, as a sentence.
     pub fn apply(&self, values: &mut [f64], text: &str) -> Result<(), LabError> {
         let ask = |detail: String| LabError::Ask(format!("change {text:?}: {detail}"));
         let (name, value) = text.split_once('=').ok_or_else(|| ask("write FEATURE=VALUE or CONTROL=POSITION".to_owned()))?;
