@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use eframe::{App as _, egui};
+use eframe::egui;
 use ja4_desktop::{App, Start};
 
 const USAGE: &str = "usage: ja4-desktop [DB | URL | CASE | CAPTURE... LOG...]
@@ -72,7 +72,7 @@ impl Timed {
 
 impl eframe::App for Timed {
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        self.app.ui(ui, frame);
+        eframe::App::ui(&mut self.app, ui, frame);
         let Some(begin) = self.begin else { return };
         if !self.told_first {
             eprintln!("first frame: laid out {} ms after the start", begin.elapsed().as_millis());
@@ -85,7 +85,7 @@ impl eframe::App for Timed {
     }
 
     fn on_exit(&mut self, gl: Option<&eframe::glow::Context>) {
-        self.app.on_exit(gl);
+        eframe::App::on_exit(&mut self.app, gl);
     }
 }
 
