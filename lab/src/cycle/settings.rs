@@ -188,9 +188,17 @@ mod tests {
         assert_eq!(parse("allow+=::1").unwrap().allow, ["::1"]);
         assert_eq!(parse("without+=hits").unwrap().without, ["hits"]);
         assert_eq!(parse("rules.allow=label").unwrap().rules_allow, RuleUse::Label);
-        for bad in
-            ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3", "learn_max=9", "without+=hit"]
-        {
+        for bad in [
+            "rules.deny=yes",
+            "threshold",
+            "threshold=2",
+            "trees=0",
+            "fpr=NaN",
+            "allow+=somebody",
+            "tree=3",
+            "learn_max=9",
+            "without+=hit",
+        ] {
             let message = parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("setting "), "{message}");
         }
