@@ -64,6 +64,10 @@ fn can_draw() -> bool {
 }
 
 fn every_view_looks_as_it_did_in_both_looks() {
+    if std::env::var_os("JA4_PICTURES").is_none() {
+        println!("skipped: set JA4_PICTURES=1 to compare the pictures");
+        return;
+    }
     if !can_draw() {
         println!("skipped: no graphics driver was found (Debian: mesa-vulkan-drivers)");
         return;
