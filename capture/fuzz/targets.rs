@@ -15,6 +15,7 @@ use ja4_capture::fingerprint::{ClientFacts, ServerFacts};
 use ja4_capture::flow::stream::{Arrival, Stream};
 use ja4_capture::http::h1::H1Parser;
 use ja4_capture::http::h2::H2Client;
+use ja4_capture::http::h3::H3Connection;
 use ja4_capture::keylog::{DecryptLimits, KeyLog, Plaintext, TlsDecryptor, TlsParameters};
 use ja4_capture::quic::QuicConnection;
 use ja4_capture::source::open::from_reader;
@@ -27,7 +28,7 @@ use ja4_capture::{Limits, Sensor, SensorConfig};
 pub type Target = fn(&[u8]);
 
 /// Name and body of every target.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("readers", readers),
     ("decode", decode_frame),
     ("reassembly", reassembly),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("dtls", dtls),
     ("http1", http1),
     ("http2", http2),
+    ("http3", http3),
     ("key_log", key_log),
     ("sensor", sensor),
 ];
@@ -220,6 +222,26 @@ pub fn http2(data: &[u8]) {
         let (head, tail) = data.split_at(cut);
         assert_eq!(format!("{:?}", read(&[data])), format!("{:?}", read(&[head, tail])), "cut at {cut}");
     }
+}
+
+/// Streams of an HTTP/3 connection with QPACK: the first byte of each part names its stream. Whole and each part in two.
+pub fn http3(data: &[u8]) {
+    let read = |cut: usize| {
+        let (mut parser, mut requests) = (H3Connection::default(), Vec::new());
+        for (_, part) in datagrams(data) {
+            let Some((stream, bytes)) = part.split_first() else { continue };
+            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+            for bytes in [head, tail] {
+                parser.feed(u64::from(stream & 15), bytes, &mut requests);
+                assert!(parser.heap_bytes() <= 64 * data.len() + 2 * SLACK_BYTES);
+            }
+        }
+        // A request that waited for another stream comes when that stream does.
+        requests.sort_by_key(|request| request.stream_id);
+        (requests, parser.lost_sections())
+    };
+    let cut = data.last().map_or(0, |byte| usize::from(*byte));
+    assert_eq!(read(0), read(cut), "cut at {cut}");
 }
 
 /// A key log, and records under secrets it might have had.

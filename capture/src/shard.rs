@@ -15,7 +15,6 @@ mod pipe;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::decode::{decode, decode_carried};
@@ -25,7 +24,6 @@ use crate::sensor::{Sensor, SensorConfig, SensorSink};
 use crate::shard::collect::{Batch, Collector, End, Wants};
 use crate::shard::lanes::{Load, Reader, Work};
 use crate::source::PacketSource;
-use crate::source::map::FileMap;
 
 const BATCH_PACKETS: u32 = 4096;
 const WAITING_BATCHES: usize = 8;
@@ -60,7 +58,8 @@ pub(crate) fn run<S: SensorSink>(
             scope.spawn(move || work(sensor, wants, &from_reader, &to_reader));
             lanes.push((to_worker, from_worker));
         }
-        pump(source, &maps, limits, &lanes, sink, summary, progress)
+        let reader = Reader::new(&maps, limits, workers, secrets.is_some());
+        pump(source, reader, &lanes, sink, summary, progress)
     })
 }
 
@@ -90,14 +89,12 @@ type Lane<'m> = (SyncSender<Load<'m>>, Receiver<(Batch, Load<'m>)>);
 
 fn pump<'m>(
     source: &mut impl PacketSource,
-    maps: &'m [Option<Arc<FileMap>>],
-    limits: &Limits,
+    mut reader: Reader<'m>,
     lanes: &[Lane<'m>],
     sink: &mut impl SensorSink,
     summary: &mut Summary,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut reader = Reader::new(maps, limits, lanes.len());
     let mut collector = Collector::default();
     let mut on_the_way = VecDeque::new();
     loop {

@@ -12,6 +12,5 @@ pub mod metrics;
 pub mod pipeline;
 pub mod spool;
 pub mod store;
-pub mod visible;
 
 pub use error::ReplayError;

@@ -141,24 +141,21 @@ impl Raw {
 }
 
 /// Appends values in ascending order as hexadecimal text. Hexadecimal of one width sorts as its numbers do.
-fn push_sorted_hex(out: &mut Vec<u8>, values: impl Iterator<Item = u16> + Clone) {
+fn push_sorted_hex(out: &mut Vec<u8>, mut values: impl Iterator<Item = u16>) {
     let mut small = [0_u16; 128];
     let mut filled = 0_usize;
-    for (place, value) in small.iter_mut().zip(values.clone()) {
+    for (place, value) in small.iter_mut().zip(values.by_ref()) {
         *place = value;
         filled += 1;
     }
-    match small.get_mut(..filled) {
-        Some(list) if values.clone().nth(filled).is_none() => {
-            list.sort_unstable();
-            push_hex_list(out, list.iter().copied());
-        }
-        _ => {
-            let mut list = values.collect::<Vec<_>>();
-            list.sort_unstable();
-            push_hex_list(out, list.into_iter());
-        }
-    }
+    let list = small.get_mut(..filled).unwrap_or_default();
+    let Some(next) = values.next() else {
+        list.sort_unstable();
+        return push_hex_list(out, list.iter().copied());
+    };
+    let mut list = list.iter().copied().chain([next]).chain(values).collect::<Vec<_>>();
+    list.sort_unstable();
+    push_hex_list(out, list.into_iter());
 }
 
 #[cfg(test)]
@@ -186,6 +183,6 @@ mod tests {
         let mut text = Vec::new();
         push_sorted_hex(&mut text, (0..300_u16).rev());
         let text = into_text(text);
-        assert!(text.starts_with("0000,0001,") && text.ends_with(",012b"));
+        assert!(text.starts_with("0000,0001,") && text.ends_with(",012b") && text.len() == 300 * 5 - 1);
     }
 }

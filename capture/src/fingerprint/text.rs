@@ -62,15 +62,31 @@ pub fn push_hex16(out: &mut Vec<u8>, value: u16) {
 }
 
 /// Appends a decimal number.
+#[inline]
 pub fn push_decimal(out: &mut Vec<u8>, value: u64) {
-    let low = TRIPLES.get((value % 1000) as usize).copied().unwrap_or_default();
-    let leading_zeros = if value >= 1000 {
-        push_decimal(out, value / 1000);
-        0
-    } else {
-        usize::from(value < 10) + usize::from(value < 100)
-    };
-    out.extend_from_slice(low.get(leading_zeros..).unwrap_or_default());
+    match u16::try_from(value) {
+        Ok(small) => push_u16(out, small, b' ', false),
+        Err(_) => push_large(out, value),
+    }
+}
+
+#[cold]
+fn push_large(out: &mut Vec<u8>, value: u64) {
+    push_decimal(out, value / 1000);
+    out.extend_from_slice(&TRIPLES.get((value % 1000) as usize).copied().unwrap_or_default());
+}
+
+/// Appends a value, and `joint` if that is wanted. Eight bytes are written and cut to length: of a length that is known, that is one
+/// store, whereas a piece of unknown length is a call.
+#[inline]
+fn push_u16(out: &mut Vec<u8>, value: u16, joint: u8, joined: bool) {
+    let [c2, c1, c0] = TRIPLES.get(usize::from(value % 1000)).copied().unwrap_or_default();
+    let [_, m1, m0] = TRIPLES.get(usize::from(value / 1000)).copied().unwrap_or_default();
+    let leading_zeros = [10_u16, 100, 1000, 10_000].iter().map(|bound| usize::from(value < *bound)).sum::<usize>();
+    let digits = u64::from_be_bytes([m1, m0, c2, c1, c0, joint, 0, 0]) << (8 * leading_zeros);
+    let end = out.len() + 5 + usize::from(joined) - leading_zeros;
+    out.extend_from_slice(&digits.to_be_bytes());
+    out.truncate(end);
 }
 
 /// Appends a count as two digits, 99 at most.
@@ -94,11 +110,7 @@ pub fn push_hex_list(out: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
 pub fn push_decimal_list(out: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
     let start = out.len();
     for value in values {
-        let [c2, c1, c0] = TRIPLES.get(usize::from(value % 1000)).copied().unwrap_or_default();
-        let [_, m1, m0] = TRIPLES.get(usize::from(value / 1000)).copied().unwrap_or_default();
-        let digits = [m1, m0, c2, c1, c0, b'-'];
-        let leading_zeros = [10_u16, 100, 1000, 10_000].iter().map(|bound| usize::from(value < *bound)).sum::<usize>();
-        out.extend_from_slice(digits.get(leading_zeros..).unwrap_or_default());
+        push_u16(out, value, b'-', true);
     }
     drop_last_joint(out, start);
 }

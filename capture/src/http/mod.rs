@@ -1,11 +1,12 @@
-//! HTTP requests read from the client's half of a reassembled stream: HTTP/1 and HTTP/2, clear or decrypted.
+//! HTTP requests read from the client's half of a reassembled stream: HTTP/1 and HTTP/2, clear or decrypted; HTTP/3, decrypted.
 //!
 //! Promises: pure and incremental (feed bytes as they come; the split never changes the result), bounded memory, linear
 //! time, names and order of headers exactly as sent. Responses are not parsed. Bodies are skipped, never kept.
-//! Read next: `h1.rs`, `h2/mod.rs`; `plus/ja4h.rs` for the fingerprint of a request.
+//! Read next: `h1.rs`, `h2/mod.rs`, `h3/mod.rs`; `plus/ja4h.rs` for the fingerprint of a request.
 
 pub mod h1;
 pub mod h2;
+pub mod h3;
 
 /// Version of HTTP that a request was sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,17 +59,17 @@ pub struct Header {
 pub struct Request {
     /// Method as sent ("GET").
     pub method: Vec<u8>,
-    /// Request target (HTTP/1) or `:path` (HTTP/2; empty for CONNECT).
+    /// Request target (HTTP/1) or `:path` (HTTP/2 and 3; empty for CONNECT).
     pub target: Vec<u8>,
     /// Version of the request.
     pub version: HttpVersion,
-    /// Header fields in wire order; pseudo-header fields of HTTP/2 are not among them.
+    /// Header fields in wire order; pseudo-header fields of HTTP/2 and 3 are not among them.
     pub headers: Vec<Header>,
-    /// `:authority` of HTTP/2; empty in HTTP/1 (see `host`).
+    /// `:authority` of HTTP/2 and 3; empty in HTTP/1 (see `host`).
     pub authority: Vec<u8>,
-    /// `:scheme` of HTTP/2; empty in HTTP/1.
+    /// `:scheme` of HTTP/2 and 3; empty in HTTP/1.
     pub scheme: Vec<u8>,
-    /// Stream of the request in HTTP/2; 0 in HTTP/1.
+    /// Stream of the request in HTTP/2 and 3; 0 in HTTP/1.
     pub stream_id: u32,
 }
 

@@ -9,6 +9,7 @@ mod cbc_hmac;
 mod decrypt;
 mod nss;
 mod protection;
+mod quic;
 mod records;
 mod schedule;
 mod secret;
@@ -16,6 +17,7 @@ mod suites;
 
 pub use decrypt::{DecryptError, DecryptLimits, Plaintext, TlsDecryptor, TlsParameters};
 pub use nss::{ConnectionSecrets, KeyLog, KeyLogLimits, KeyLogStats};
+pub(crate) use quic::QuicProtection;
 pub use records::tls13_certificates;
 pub use suites::is_supported_suite;
 

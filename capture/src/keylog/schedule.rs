@@ -52,7 +52,7 @@ pub(super) fn next_traffic_secret(secret: &Secret, hash: Hash) -> Option<Secret>
     Secret::filled(secret.bytes().len(), |out| expand_into(&prk, b"traffic upd", out))
 }
 
-fn traffic_prk(secret: &Secret, hash: Hash) -> Option<hkdf::Prk> {
+pub(super) fn traffic_prk(secret: &Secret, hash: Hash) -> Option<hkdf::Prk> {
     let (algorithm, len) = match hash {
         Hash::Sha256 => (hkdf::HKDF_SHA256, 32),
         Hash::Sha384 => (hkdf::HKDF_SHA384, 48),

@@ -121,7 +121,7 @@ impl QuicConnection {
         let mut rest = payload;
         while let Some(step) = packet::next(&mut rest) {
             match step {
-                Step::Short => progress.kinds.insert(PacketKinds::SHORT),
+                Step::Short(_) => progress.kinds.insert(PacketKinds::SHORT),
                 Step::Broken => break,
                 Step::Long(packet) => {
                     progress.kinds.insert(kind_bit(packet.kind));

@@ -42,7 +42,7 @@ pub(super) fn next<'a>(rest: &mut &'a [u8], crypto_type: u64) -> Option<Frame<'a
 }
 
 /// Steps over the body of an ACK frame (RFC 9000 19.3); each range costs two integers that must be present.
-fn skip_ack(rest: &mut &[u8], has_ecn_counts: bool) -> Option<()> {
+pub(super) fn skip_ack(rest: &mut &[u8], has_ecn_counts: bool) -> Option<()> {
     let (_largest, _delay, ranges, _first) = (take_varint(rest)?, take_varint(rest)?, take_varint(rest)?, take_varint(rest)?);
     for _ in 0..ranges {
         take_varint(rest)?;

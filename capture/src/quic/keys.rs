@@ -84,7 +84,7 @@ impl DirectionKeys {
 }
 
 /// Restores a packet number from its `len` low-order bytes (RFC 9000 appendix A.3).
-fn full_packet_number(expected: u64, truncated: u64, len: usize) -> u64 {
+pub(crate) fn full_packet_number(expected: u64, truncated: u64, len: usize) -> u64 {
     let window = 1u64 << (8 * len.min(4));
     let half = window / 2;
     let candidate = (expected & !(window - 1)) | truncated;

@@ -11,7 +11,7 @@ const CONNECTION_ID_MAX_BYTES: usize = 20;
 
 /// What a long-header packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LongKind {
+pub(crate) enum LongKind {
     Initial,
     ZeroRtt,
     Handshake,
@@ -51,10 +51,11 @@ impl PacketKinds {
 
 /// One long-header packet within a datagram.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LongPacket<'a> {
+pub(crate) struct LongPacket<'a> {
     pub kind: LongKind,
     pub version: u32,
     pub dcid: &'a [u8],
+    pub scid: &'a [u8],
     /// The whole packet, first byte to the end of its payload.
     pub bytes: &'a [u8],
     /// Where the protected packet number begins within `bytes`; meaningless for Retry and Version Negotiation.
@@ -63,10 +64,10 @@ pub(super) struct LongPacket<'a> {
 
 /// One step of the walk.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Long(LongPacket<'a>),
     /// A short header: the rest of the datagram belongs to it.
-    Short,
+    Short(&'a [u8]),
     /// Not QUIC from here on, or cut off.
     Broken,
 }
@@ -86,13 +87,13 @@ pub fn version_of_long_header(payload: &[u8]) -> Option<u32> {
 }
 
 /// Takes the next packet off the front of `rest`; None at the end of the datagram.
-pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Option<Step<'a>> {
+pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<Step<'a>> {
     let whole: &'a [u8] = rest;
     let first = *whole.first()?;
     *rest = &[];
     if first & 0x80 == 0 {
         // Zero bytes after the last packet are padding at UDP level that some stacks send.
-        return if first & 0x40 != 0 { Some(Step::Short) } else { Some(Step::Broken) };
+        return if first & 0x40 != 0 { Some(Step::Short(whole)) } else { Some(Step::Broken) };
     }
     match parse_long(whole, first) {
         Some((packet, after)) => {
@@ -104,7 +105,7 @@ pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Option<Step<'a>> {
 }
 
 /// Reads a variable-length integer (RFC 9000 section 16) off the front.
-pub(super) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
+pub(crate) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     let (&first, tail) = rest.split_first()?;
     let extra = (1usize << (first >> 6)) - 1;
     let (more, tail) = tail.split_at_checked(extra)?;
@@ -114,7 +115,7 @@ pub(super) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
 }
 
 /// Takes `len` bytes off the front; None (and nothing taken) when there are fewer.
-pub(super) fn take_bytes<'a>(rest: &mut &'a [u8], len: u64) -> Option<&'a [u8]> {
+pub(crate) fn take_bytes<'a>(rest: &mut &'a [u8], len: u64) -> Option<&'a [u8]> {
     let (taken, tail) = rest.split_at_checked(usize::try_from(len).ok()?)?;
     *rest = tail;
     Some(taken)
@@ -125,10 +126,10 @@ fn parse_long(whole: &[u8], first: u8) -> Option<(LongPacket<'_>, &[u8])> {
     let version = version_of_long_header(whole)?;
     let mut rest = whole.get(5..)?;
     let dcid = take_connection_id(&mut rest)?;
-    let _scid = take_connection_id(&mut rest)?;
+    let scid = take_connection_id(&mut rest)?;
     let kind = if version == 0 { LongKind::VersionNegotiation } else { long_kind(version, first) };
     if matches!(kind, LongKind::VersionNegotiation | LongKind::Retry) {
-        return Some((LongPacket { kind, version, dcid, bytes: whole, packet_number_at: 0 }, &[]));
+        return Some((LongPacket { kind, version, dcid, scid, bytes: whole, packet_number_at: 0 }, &[]));
     }
     if kind == LongKind::Initial {
         let token_len = take_varint(&mut rest)?;
@@ -138,7 +139,7 @@ fn parse_long(whole: &[u8], first: u8) -> Option<(LongPacket<'_>, &[u8])> {
     let packet_number_at = whole.len().checked_sub(rest.len())?;
     take_bytes(&mut rest, payload_len)?;
     let bytes = whole.get(..whole.len().checked_sub(rest.len())?)?;
-    Some((LongPacket { kind, version, dcid, bytes, packet_number_at }, rest))
+    Some((LongPacket { kind, version, dcid, scid, bytes, packet_number_at }, rest))
 }
 
 fn take_connection_id<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {

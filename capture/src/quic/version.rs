@@ -1,4 +1,4 @@
-//! What differs between QUIC versions as long as only Initial packets are read: salt, key labels, packet type bits.
+//! What differs between QUIC versions for an observer: salt, key labels, packet type bits.
 //!
 //! Promises: an unknown version is None, never a guess, except the reserved 0x?a?a?a?a values, whose clients protect their
 //! packets with the salt of version 1. Sources: RFC 9001 5.2, RFC 9369 3, drafts quic-tls-22 to -34, and for mvfst and
@@ -12,13 +12,20 @@ pub(super) const V2: u32 = 0x6b33_43cf;
 
 /// The parameters of one QUIC version.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct VersionParams {
+pub(crate) struct VersionParams {
     /// HKDF-Extract salt of the Initial secret.
     pub salt: &'static [u8; 20],
     /// Labels of packet protection key, IV and header protection key.
     pub labels: [&'static [u8]; 3],
     /// Type of CRYPTO frames: 6 (RFC 9000 19.6), 8 in Google's T05x.
     pub crypto_frame_type: u64,
+}
+
+impl VersionParams {
+    /// Whether labels are those of version 2 (RFC 9369 section 3.3.2).
+    pub fn is_v2(&self) -> bool {
+        self.labels == LABELS_V2
+    }
 }
 
 const LABELS_V1: [&[u8]; 3] = [b"quic key", b"quic iv", b"quic hp"];
@@ -46,7 +53,7 @@ pub fn is_supported(version: u32) -> bool {
 }
 
 /// Parameters of `version`; None for 0 (Version Negotiation) and unknown versions.
-pub(super) fn params(version: u32) -> Option<VersionParams> {
+pub(crate) fn params(version: u32) -> Option<VersionParams> {
     let salt = match version {
         V2 => return Some(VersionParams { salt: &SALT_V2, labels: LABELS_V2, crypto_frame_type: 6 }),
         1 | 0xff00_0021..=0xff00_0022 => &SALT_V1,

@@ -74,6 +74,7 @@ pub fn udp_record(key: &FlowKey, flow: UdpFlow) -> ConnectionRecord {
     let (client, server) = (key.end(flow.client_side), key.end(flow.client_side.other()));
     let mut record = ConnectionRecord::new(client, server, Transport::Udp, flow.start_ns, flow.number);
     (record.ja4l_c, record.ja4l_s) = flow.ja4l();
+    (record.ja4h, record.ja4h_r) = (flow.ja4h, flow.ja4h_r);
     record.set_hellos(flow.client.map(|client| client.facts), flow.server.map(|server| *server));
     record
 }
@@ -93,10 +94,19 @@ pub fn udp_event(key: &FlowKey, flow: &UdpFlow, server: Option<&ServerFacts>) ->
     Some(event)
 }
 
+/// What a request came over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Over<'a> {
+    /// TLS, or QUIC with TLS inside.
+    pub is_tls: bool,
+    /// HTTP/2 settings fingerprint of the connection.
+    pub h2: Option<&'a String>,
+}
+
 /// The event of one HTTP request read on the wire.
 #[must_use]
-pub fn http_event(key: &FlowKey, flow: &TcpFlow, ts_ns: i64, number: u32, request: &Request) -> HttpEvent {
-    let ((src_ip, src_port), (dst_ip, dst_port)) = (key.end(flow.client_side), key.end(flow.client_side.other()));
+pub fn http_event(key: &FlowKey, client_side: Side, over: Over<'_>, ts_ns: i64, number: u32, request: &Request) -> HttpEvent {
+    let ((src_ip, src_port), (dst_ip, dst_port)) = (key.end(client_side), key.end(client_side.other()));
     let text = |bytes: &[u8]| Some(name_text(bytes)).filter(|text| !text.is_empty());
     let mut parts = request.target.splitn(2, |byte| *byte == b'?');
     let (path, query) = (parts.next().unwrap_or_default(), parts.next());
@@ -115,7 +125,7 @@ pub fn http_event(key: &FlowKey, flow: &TcpFlow, ts_ns: i64, number: u32, reques
         dst_port: Some(dst_port),
         client_ip: Some(src_ip),
         request_no: Some(number),
-        scheme: Some(if flow.client.is_some() { "https" } else { "http" }.to_owned()),
+        scheme: Some(if over.is_tls { "https" } else { "http" }.to_owned()),
         method: text(&request.method),
         host: text(request.host()),
         path: text(path),
@@ -123,7 +133,7 @@ pub fn http_event(key: &FlowKey, flow: &TcpFlow, ts_ns: i64, number: u32, reques
         http_version: Some(request.version.protocol().to_owned()),
         headers: request.headers.iter().map(header).collect(),
         headers_complete: true,
-        h2: flow.app.values.h2.first().cloned(),
+        h2: over.h2.cloned(),
         ts_resolution_ns: 1,
         ..HttpEvent::default()
     }

@@ -14,6 +14,7 @@ pub mod clock;
 mod datagrams;
 pub mod decrypt;
 pub mod events;
+pub mod http3;
 pub mod openvpn;
 mod outlet;
 pub mod tcp;
@@ -221,7 +222,7 @@ impl Sensor {
         self.counters.tcp_segments = self.counters.tcp_segments.wrapping_add(1);
         let (key, side) = FlowKey::new(segment.ip.addresses, segment.src_port, segment.dst_port);
         let opens = segment.flags & (flag::SYN | flag::ACK | flag::RST) == flag::SYN;
-        let slot = match self.tcp.find(&key, ts_ns, &self.limits) {
+        let slot = match self.tcp.find(&key) {
             Found::Watched(slot) => Some(slot),
             Found::Finished(mark) if !opens || mark == mark_of(segment.seq) => return,
             Found::Unknown if segment.payload.is_empty() && segment.flags & flag::SYN == 0 => return,
@@ -421,7 +422,8 @@ impl Sensor {
             flow.app.request_count = number.saturating_add(1);
             if let Some((key, flow)) = self.tcp.get(slot) {
                 self.counters.http_requests = self.counters.http_requests.wrapping_add(1);
-                sink.http(build::http_event(key, flow, ts_ns, number, &request));
+                let over = build::Over { is_tls: flow.client.is_some(), h2: flow.app.values.h2.first() };
+                sink.http(build::http_event(key, flow.client_side, over, ts_ns, number, &request));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! One UDP conversation that speaks QUIC or DTLS.
 //!
 //! Promises: told by content, on any port; no state for any other datagram; the first ClientHello and the first ServerHello count,
-//! however many datagrams they came in.
+//! however many datagrams they came in. With a key log that has its secrets, a QUIC connection is followed on for its HTTP/3 requests.
 //!
-//! Read next: `../quic/mod.rs`, `../dtls/mod.rs`, `build.rs`.
+//! Read next: `../quic/mod.rs`, `../dtls/mod.rs`, `http3.rs`, `build.rs`.
 
 use ja4_event::Protocol;
 
@@ -11,8 +11,10 @@ use crate::decode::Datagram;
 use crate::dtls::{DtlsHandshake, is_dtls};
 use crate::fingerprint::{ClientFacts, ServerFacts};
 use crate::flow::key::Side;
+use crate::http::Request;
 use crate::quic::{PacketKinds, QuicConnection, QuicLimits, is_supported, version_of_long_header};
-use crate::sensor::tcp::{ClientSide, News};
+use crate::sensor::http3::{Fate, Hellos, Http3};
+use crate::sensor::tcp::{ClientSide, Context, News};
 use crate::tls::hello::{ClientHello, HelloTransport, ServerHello};
 
 /// State of one conversation.
@@ -34,6 +36,17 @@ pub struct UdpFlow {
     pub event_number: Option<u64>,
     /// Bytes of it counted into the total.
     pub accounted_bytes: usize,
+    /// Requests not yet taken by the sensor; taken after each datagram.
+    pub requests: Vec<(i64, Request)>,
+    /// Requests handed out.
+    pub request_count: u32,
+    /// JA4H of each request.
+    pub ja4h: Vec<String>,
+    /// The same, raw.
+    pub ja4h_r: Vec<String>,
+    /// Whether the key log had the keys.
+    pub was_decrypted: bool,
+    http3: Behind,
     speaks: Speaks,
     datagrams: u32,
     times: QuicTimes,
@@ -43,6 +56,15 @@ pub struct UdpFlow {
 enum Speaks {
     Quic(Box<QuicConnection>),
     Dtls(Box<DtlsHandshake>),
+}
+
+/// What lies behind the handshake of a QUIC connection.
+#[derive(Debug, Default)]
+enum Behind {
+    #[default]
+    Untried,
+    Followed(Box<Http3>),
+    Over,
 }
 
 /// The four points in time of JA4L over QUIC.
@@ -91,6 +113,12 @@ impl UdpFlow {
             server: None,
             event_number: None,
             accounted_bytes: 0,
+            requests: Vec::new(),
+            request_count: 0,
+            ja4h: Vec::new(),
+            ja4h_r: Vec::new(),
+            was_decrypted: false,
+            http3: Behind::default(),
             speaks,
             datagrams: 0,
             times: QuicTimes::default(),
@@ -109,21 +137,30 @@ impl UdpFlow {
     /// Bytes held for this conversation.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        match &self.speaks {
+        let hellos = match &self.speaks {
             Speaks::Quic(quic) => quic.heap_bytes(),
             Speaks::Dtls(dtls) => dtls.heap_bytes(),
-        }
+        };
+        if let Behind::Followed(http3) = &self.http3 { hellos.saturating_add(http3.held_bytes()) } else { hellos }
     }
 
     /// Whether no datagram to come can add a fingerprint.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let timed = self.times.client_handshake.is_some() || matches!(self.speaks, Speaks::Dtls(_));
-        self.client.is_some() && self.server.is_some() && timed
+        let read = !matches!(&self.http3, Behind::Followed(http3) if http3.is_open());
+        self.client.is_some() && self.server.is_some() && timed && read
     }
 
     /// Takes one datagram.
-    pub fn datagram(&mut self, side: Side, datagram: &Datagram<'_>, ts_ns: i64) -> News {
+    pub fn datagram(&mut self, side: Side, datagram: &Datagram<'_>, cx: Context<'_>) -> News {
+        let news = self.hellos(side, datagram, cx.ts_ns);
+        self.behind(side, datagram.payload, cx);
+        news
+    }
+
+    /// Reads hellos.
+    fn hellos(&mut self, side: Side, datagram: &Datagram<'_>, ts_ns: i64) -> News {
         let mut news = News::default();
         if self.client.is_none() {
             self.datagrams = self.datagrams.saturating_add(1);
@@ -175,6 +212,34 @@ impl UdpFlow {
             }
         }
         news
+    }
+
+    /// Reads requests behind the handshake, if a key log is loaded.
+    fn behind(&mut self, side: Side, payload: &[u8], cx: Context<'_>) {
+        let (Some(keys), Speaks::Quic(quic)) = (cx.keys, &self.speaks) else { return };
+        if let Behind::Untried = self.http3 {
+            self.http3 = Behind::Followed(Box::new(Http3::new(cx.limits)));
+        }
+        let Behind::Followed(http3) = &mut self.http3 else { return };
+        let client = self.client.as_ref().map(|client| &client.facts);
+        let hellos = Hellos { version: quic.version(), client, server: self.server.as_deref() };
+        let mut requests = Vec::new();
+        let fate = http3.datagram(payload, side == self.client_side, hellos, keys, cx.limits, &mut requests);
+        self.was_decrypted |= http3.is_open();
+        if fate == Fate::Ends {
+            self.http3 = Behind::Over;
+        }
+        for request in requests {
+            #[cfg(feature = "ja4plus")]
+            if self.ja4h.len() < cx.limits.values_per_flow {
+                let fingerprint = crate::plus::ja4h::ja4h(&request);
+                self.ja4h.push(fingerprint.ja4h);
+                self.ja4h_r.push(fingerprint.ja4h_r);
+            }
+            if cx.wants_http {
+                self.requests.push((cx.ts_ns, request));
+            }
+        }
     }
 
     /// JA4L of client and server, as far as QUIC showed its four points in time.

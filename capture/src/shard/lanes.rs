@@ -85,13 +85,15 @@ pub(super) struct Reader<'m> {
     clock: EventClock,
     now_ns: i64,
     fragments: FragmentTable,
+    /// Whether there are TLS secrets: then packets behind a QUIC handshake are wanted, too.
+    has_keys: bool,
     counters: Counters,
     first_ns: i64,
     last_ns: i64,
 }
 
 impl<'m> Reader<'m> {
-    pub fn new(maps: &'m [Option<Arc<FileMap>>], limits: &Limits, workers: usize) -> Self {
+    pub fn new(maps: &'m [Option<Arc<FileMap>>], limits: &Limits, workers: usize, has_keys: bool) -> Self {
         let mut reader = Self {
             maps,
             limits: limits.clone(),
@@ -101,6 +103,7 @@ impl<'m> Reader<'m> {
             clock: EventClock::default(),
             now_ns: i64::MIN,
             fragments: FragmentTable::default(),
+            has_keys,
             counters: Counters::default(),
             first_ns: i64::MAX,
             last_ns: i64::MIN,
@@ -214,7 +217,9 @@ impl<'m> Reader<'m> {
             }
             Decoded::Udp(datagram) => {
                 self.counters.udp_datagrams = self.counters.udp_datagrams.wrapping_add(1);
-                udp::kind(datagram.payload)?;
+                if !self.has_keys {
+                    udp::kind(datagram.payload)?;
+                }
                 FlowKey::new(datagram.ip.addresses, datagram.src_port, datagram.dst_port).0
             }
             _ => return None,
@@ -257,6 +262,7 @@ impl<'m> Reader<'m> {
 
     #[cold]
     fn secrets(&mut self, found: Vec<Vec<u8>>) {
+        self.has_keys = true;
         for secrets in found.into_iter().map(Arc::new) {
             for worker in 0..self.loads.len() {
                 let secrets = Arc::clone(&secrets);

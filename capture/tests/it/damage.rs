@@ -1,11 +1,13 @@
 //! Damaged input: the corpus cut off, its length fields falsified, its packets altered. Never a panic, never a hang; what came
 //! before the damage is kept.
 
+use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ja4_capture::source::PacketSource;
 use ja4_capture::source::open::{FileSource, from_reader};
+use ja4_capture::source::{Packet, PacketSource};
 use ja4_capture::{Limits, Sensor, SensorConfig};
 
 use crate::support::{Everything, Random, connection, corpus_captures, pcap, stopwatch};
@@ -41,7 +43,7 @@ fn sense(bytes: &[u8]) -> Everything {
     sink
 }
 
-/// Whether everything is tried (`JA4_DAMAGE=full`, minutes; the figures stand in docs/ROBUSTNESS.md) or a bounded part of it.
+/// Whether everything is tried (`JA4_DAMAGE=full`, half an hour; the figures stand in docs/ROBUSTNESS.md) or a bounded part of it.
 fn everything() -> bool {
     std::env::var_os("JA4_DAMAGE").is_some_and(|value| value == "full")
 }
@@ -50,10 +52,63 @@ fn own_capture() -> Vec<u8> {
     pcap(&connection([10, 0, 0, 1], 1, 0, "cut.example"))
 }
 
-/// Our own capture, then those of the corpus.
-fn captures() -> impl Iterator<Item = Vec<u8>> {
-    let corpus = corpus_captures().into_iter().map(|path| std::fs::read(path).expect("a capture"));
-    std::iter::once(own_capture()).chain(corpus)
+/// Our own capture, then those of the corpus, each with its name.
+fn captures() -> Vec<(String, Vec<u8>)> {
+    let corpus = corpus_captures().into_iter().map(|path| (path.display().to_string(), std::fs::read(path).expect("a capture")));
+    std::iter::once(("our own".to_owned(), own_capture())).chain(corpus).collect()
+}
+
+/// What was tried.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tried {
+    captures: u64,
+    inputs: u64,
+    slowest: Duration,
+}
+
+impl Tried {
+    fn add(&mut self, since: std::time::Instant) {
+        (self.inputs, self.slowest) = (self.inputs + 1, self.slowest.max(since.elapsed()));
+    }
+}
+
+/// Calls `each` for every capture, with its number and bytes, on as many threads as there are processors.
+fn on_all_processors(captures: &[(String, Vec<u8>)], each: impl Fn(usize, &[u8], &mut Tried) + Sync) -> Tried {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut tried = Tried::default();
+        while let Some((number, (name, bytes))) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, captures.get(n)?)))
+        {
+            let _told = TellOnPanic(name);
+            each(number, bytes, &mut tried);
+            tried.captures += 1;
+            if everything() {
+                eprintln!("{} of {}: {name}, {tried:?}", number + 1, captures.len());
+            }
+        }
+        tried
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let all = (0..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
+        all.into_iter().map(|thread| thread.join().expect("no capture may do harm")).fold(Tried::default(), |sum, one| Tried {
+            captures: sum.captures + one.captures,
+            inputs: sum.inputs + one.inputs,
+            slowest: sum.slowest.max(one.slowest),
+        })
+    })
+}
+
+/// Says which capture it was when a check fails.
+struct TellOnPanic<'a>(&'a str);
+
+impl Drop for TellOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the capture was {}", self.0);
+        }
+    }
 }
 
 /// Where each packet of a classic capture ends; none for another format.
@@ -87,10 +142,9 @@ fn sense_first(bytes: &[u8], packets: usize) -> Everything {
 
 #[test]
 fn a_capture_cut_anywhere_keeps_the_packets_before_the_cut() {
-    let (every_byte_of, cuts_of_others) = if everything() { (20_000, 300) } else { (1500, 8) };
-    let (mut files, mut cuts, mut slowest) = (0, 0_u64, Duration::ZERO);
-    for bytes in captures() {
-        let (whole, ends) = (packets(&bytes), ends(&bytes));
+    let (every_byte_of, cuts_of_others) = if everything() { (30_000, 1000) } else { (1500, 8) };
+    let tried = on_all_processors(&captures(), |_, bytes, tried| {
+        let (whole, ends) = (packets(bytes), ends(bytes));
         let step = if bytes.len() <= every_byte_of { 1 } else { bytes.len() / cuts_of_others };
         let mut before = (usize::MAX, Everything::default());
         for cut in (0..=bytes.len()).step_by(step) {
@@ -103,64 +157,123 @@ fn a_capture_cut_anywhere_keeps_the_packets_before_the_cut() {
             }
             let seen = sense(&bytes[..cut]);
             if kept.len() != before.0 {
-                before = (kept.len(), if kept.is_empty() { Everything::default() } else { sense_first(&bytes, kept.len()) });
+                before = (kept.len(), if kept.is_empty() { Everything::default() } else { sense_first(bytes, kept.len()) });
             }
             assert_eq!((&seen.records, &seen.events), (&before.1.records, &before.1.events), "cut at {cut} of {}", bytes.len());
-            (cuts, slowest) = (cuts + 1, slowest.max(start.elapsed()));
+            tried.add(start);
         }
-        files += 1;
-    }
-    eprintln!("{files} captures, {cuts} cuts, the slowest {} ms", slowest.as_millis());
+    });
+    eprintln!("cuts: {tried:?}");
 }
 
 /// Every field that may be a length, wherever it is: one to four bytes, either byte order, set to 0, 1, one less, one more and
 /// the largest value. Which of them are lengths does not matter: all must be survived.
 #[test]
 fn false_lengths_anywhere_do_no_harm() {
-    let (every_byte_of, places) = if everything() { (3000, 400) } else { (0, 12) };
-    let (mut files, mut changes, mut slowest) = (0, 0_u64, Duration::ZERO);
-    for bytes in captures().filter(|bytes| everything() || bytes.len() < 8000) {
-        let (whole, ends) = (packets(&bytes), ends(&bytes).unwrap_or_default());
+    let (every_byte_of, places) = if everything() { (20_000, 600) } else { (0, 12) };
+    let mut captures = captures();
+    captures.retain(|(_, bytes)| everything() || bytes.len() < 8000);
+    let tried = on_all_processors(&captures, |number, bytes, tried| {
+        let (whole, ends) = (packets(bytes), ends(bytes).unwrap_or_default());
+        let frames = Frames::of(bytes, &ends);
+        let mut changed = bytes.to_vec();
         let step = if bytes.len() <= every_byte_of { 1 } else { bytes.len() / places + 1 };
         // Another start for each capture, so that a bounded run meets different fields in each.
-        for at in (files % step..bytes.len()).step_by(step) {
+        for at in (number % step..bytes.len()).step_by(step) {
             let untouched = ends.iter().filter(|end| **end <= at).count();
-            for changed in with_false_lengths(&bytes, at) {
+            for (width, wrong) in false_lengths(bytes, at) {
                 let start = stopwatch();
-                if at >= 24 {
-                    assert!(packets(&changed).starts_with(&whole[..untouched]), "changed at {at}");
+                let field = at..at + width;
+                changed[field.clone()].copy_from_slice(&wrong[..width]);
+                match &frames {
+                    // Only bytes of one packet: the records around them are read as before.
+                    Some(frames) if frames.hold(&field) => frames.sense(&changed),
+                    _ => {
+                        if at >= 24 {
+                            assert!(packets(&changed).starts_with(&whole[..untouched]), "changed at {at}");
+                        }
+                        sense(&changed);
+                    }
                 }
-                sense(&changed);
-                (changes, slowest) = (changes + 1, slowest.max(start.elapsed()));
+                changed[field.clone()].copy_from_slice(&bytes[field]);
+                tried.add(start);
             }
         }
-        files += 1;
-    }
-    eprintln!("{files} captures, {changes} changed fields, the slowest {} ms", slowest.as_millis());
+    });
+    eprintln!("false lengths: {tried:?}");
 }
 
-fn with_false_lengths(bytes: &[u8], at: usize) -> impl Iterator<Item = Vec<u8>> {
-    let fields = [(1, true), (2, true), (3, true), (4, true), (2, false), (4, false)];
-    fields.into_iter().filter(move |(width, _)| at + width <= bytes.len()).flat_map(move |(width, big)| {
-        let field = &bytes[at..at + width];
+/// The packets of a whole classic capture and where their bytes lie, so that a changed copy need not be read as a file again.
+struct Frames {
+    link_type: u32,
+    /// Time and place, in order.
+    packets: Vec<(i64, Range<usize>)>,
+}
+
+impl Frames {
+    fn of(bytes: &[u8], ends: &[usize]) -> Option<Self> {
+        let mut source = open(bytes)?;
+        let (mut link_type, mut packets) = (0, Vec::new());
+        for end in ends {
+            let packet = source.advance().then(|| source.packet())?;
+            link_type = packet.link_type;
+            packets.push((packet.ts_ns, end - packet.data.len()..*end));
+        }
+        (!packets.is_empty() && !source.advance()).then_some(Self { link_type, packets })
+    }
+
+    fn hold(&self, field: &Range<usize>) -> bool {
+        let after = self.packets.partition_point(|(_, place)| place.start <= field.start);
+        after.checked_sub(1).is_some_and(|at| field.end <= self.packets[at].1.end)
+    }
+
+    fn sense(&self, bytes: &[u8]) {
+        let mut sink = Everything::default();
+        let mut sensor = Sensor::new(SensorConfig { limits: Limits::default() });
+        for (ts_ns, place) in &self.packets {
+            let data = &bytes[place.clone()];
+            sensor.packet(&Packet { ts_ns: *ts_ns, link_type: self.link_type, data, orig_len: data.len() as u32 }, &mut sink);
+        }
+        sensor.finish(&mut sink);
+    }
+}
+
+/// The wrong values of every field that begins at `at`: its width, and its bytes. Each that differs once.
+fn false_lengths(bytes: &[u8], at: usize) -> Vec<(usize, [u8; 4])> {
+    let mut all = Vec::new();
+    for (width, big) in [(1, true), (2, true), (2, false), (3, true), (4, true), (4, false)] {
+        let Some(field) = bytes.get(at..at + width) else { continue };
         let add = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
         let value = if big { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) };
-        [0, 1, value.wrapping_sub(1), value.wrapping_add(1), u64::MAX].into_iter().map(move |wrong| {
-            let mut changed = bytes.to_vec();
-            let place = &mut changed[at..at + width];
-            place.copy_from_slice(&wrong.to_be_bytes()[8 - width..]);
+        for wrong in [0, 1, value.wrapping_sub(1), value.wrapping_add(1), u64::MAX] {
+            let mut place = [0; 4];
+            place[..width].copy_from_slice(&wrong.to_be_bytes()[8 - width..]);
             if !big {
-                place.reverse();
+                place[..width].reverse();
             }
-            changed
-        })
-    })
+            if place[..width] != *field && !all.contains(&(width, place)) {
+                all.push((width, place));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_width_order_and_value_is_tried_once() {
+    let all = false_lengths(&[0x01, 0x02, 0x03, 0x04], 0);
+    for expected in
+        [(1, [0, 0, 0, 0]), (1, [2, 0, 0, 0]), (2, [1, 1, 0, 0]), (2, [2, 2, 0, 0]), (4, [0xff; 4]), (3, [1, 2, 4, 0])]
+    {
+        assert_eq!(all.iter().filter(|one| **one == expected).count(), 1, "{expected:?}");
+    }
+    assert!(!all.contains(&(1, [1, 0, 0, 0])), "that is what it was");
 }
 
 #[test]
 fn altered_packets_never_stop_the_sensor() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for bytes in captures().filter(|bytes| bytes.len() < 60_000) {
+    for (_, bytes) in captures().into_iter().filter(|(_, bytes)| bytes.len() < 60_000) {
         for round in 0..12 {
             let mut changed = bytes.clone();
             for _ in 0..=(bytes.len() / 200) {

@@ -107,6 +107,17 @@ fn made_here(target: &str) -> Vec<Vec<u8>> {
         "dtls" => vec![framed(&[(true, dtls_hello.clone()), (true, dtls_hello.clone())]), dtls_hello],
         "http1" => vec![request],
         "http2" => vec![h2],
+        "http3" => {
+            // The server's SETTINGS; an encoder stream of RFC 9204 appendix B; requests that use its entries and that do not.
+            let settings = vec![3, 0, 4, 3, 1, 0x40, 220];
+            let mut encoder = vec![6, 2, 0x3f, 0xbd, 1, 0xc0, 15];
+            encoder.extend(b"www.example.com\xc1\x0c/sample/path");
+            let dynamic = vec![0, 1, 6, 3, 0x81, 0xd1, 0xd7, 0x10, 0x11];
+            let fixed = [&[4, 1, 11, 0, 0, 0xd1, 0xd7, 0x50, 4][..], b"seed", &[0xc1]].concat();
+            let duplicate = vec![6, 1];
+            let parts = [settings, encoder, dynamic, fixed, duplicate].map(|part| (true, part));
+            vec![framed(&parts), framed(&[parts[2].clone(), parts[1].clone(), parts[0].clone()])]
+        }
         "key_log" => vec![
             format!("CLIENT_RANDOM {} {}\n# comment\n", "ab".repeat(32), "cd".repeat(48)).into_bytes(),
             framed(&[(true, vec![22, 3, 3, 0, 4, 1, 0, 0, 0]), (false, [&[23, 3, 3, 0, 40][..], &[9; 40]].concat())]),
@@ -138,7 +149,9 @@ fn from_corpus(target: &str) -> Vec<Vec<u8>> {
             match (target, decode(packet.link_type, packet.data, &Limits::default())) {
                 ("decode", _) => out.push([&[0], packet.data].concat()),
                 ("sensor", _) => group.push((true, packet.data.to_vec())),
-                ("quic_initial" | "dtls", Decoded::Udp(datagram)) => group.push((taken % 2 == 0, datagram.payload.to_vec())),
+                ("quic_initial" | "dtls" | "http3", Decoded::Udp(datagram)) => {
+                    group.push((taken % 2 == 0, datagram.payload.to_vec()))
+                }
                 ("client_hello" | "http1" | "http2" | "key_log", Decoded::Tcp(segment)) if !segment.payload.is_empty() => {
                     out.push(segment.payload.to_vec());
                     if let Some(message) = segment.payload.get(5..).filter(|_| target == "client_hello") {
@@ -247,4 +260,4 @@ macro_rules! targets {
     };
 }
 
-targets!(readers decode reassembly client_hello quic_initial dtls http1 http2 key_log sensor);
+targets!(readers decode reassembly client_hello quic_initial dtls http1 http2 http3 key_log sensor);

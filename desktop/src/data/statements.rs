@@ -94,6 +94,4 @@ statements! {
     AUDIT = "ui_audit";
     /// Handshakes without a request.
     UNMATCHED = "ui_unmatched";
-    /// Time of the newest request.
-    NEWEST = "newest_time";
 }

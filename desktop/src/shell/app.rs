@@ -14,9 +14,7 @@ use super::action::{Action, Decision};
 use super::bar::{self, Bar};
 use super::brush::Brush;
 use super::case::Case;
-use super::custody::Custody;
 use super::dialogs::{Answered, Dialog};
-use super::follow::Follow;
 use super::jobs::ReplayJob;
 use super::palette::Palette;
 use super::scope::Scope;
@@ -60,7 +58,7 @@ pub struct App {
     pub(super) scope: Scope,
     pub(super) settings: Settings,
     kept: Settings,
-    pub(super) settings_path: Option<PathBuf>,
+    settings_path: Option<PathBuf>,
     pub(super) views: Vec<Box<dyn View>>,
     pub(super) layout: Layout,
     bar: Bar,
@@ -69,8 +67,6 @@ pub struct App {
     pub(super) dialog: Option<Dialog>,
     pub(super) job: Option<ReplayJob>,
     pub(super) case: Case,
-    pub(super) custody: Custody,
-    pub(super) follow: Follow,
     pub(super) undo: Vec<Decision>,
     pub(super) told: Option<Result<String, String>>,
     walk: Option<Walk>,
@@ -100,8 +96,6 @@ impl App {
             dialog: None,
             job: None,
             case: Case::default(),
-            custody: Custody::default(),
-            follow: Follow::default(),
             undo: Vec::new(),
             told: told.map(Err),
             walk: start.screenshots.map(|folder| Walk::new(folder, start.outcome)),
@@ -120,13 +114,10 @@ impl App {
         out.extend(self.dropped(&ctx));
         ctx.set_zoom_factor(self.settings.zoom);
         ctx.set_theme(self.settings.look);
-        self.follow.frame(&ctx, &mut self.data);
-        self.look_at_case();
         Brush::ask(&mut self.data, &mut self.scope);
         egui::Panel::top("bar").show(ui, |ui| self.bar.ui(ui, &mut self.scope, &mut self.settings, &self.views, &mut out));
         let job = self.job.as_ref().map(|job| (job.control.share(), job.control.phase()));
-        let panel = egui::Panel::bottom("status");
-        panel.show(ui, |ui| bar::status(ui, &self.data, &mut self.follow, self.told.as_ref(), job));
+        egui::Panel::bottom("status").show(ui, |ui| bar::status(ui, &self.data, self.told.as_ref(), job));
         let roomy = ctx.content_rect().height() > 380.0;
         if self.scope.range.is_some() && roomy {
             egui::Panel::top("time").show(ui, |ui| self.brush.ui(ui, &self.data, &self.scope, &mut out));
@@ -206,7 +197,6 @@ impl App {
             Answered::Open => self.dialog = Some(dialog),
             Answered::Closed => {}
             Answered::Paths(paths) => out.push(Action::OpenAll(paths)),
-            Answered::Server(url, token) => self.data.open(&url, Some(token)),
             Answered::Save(path, what) => self.save(ctx, &path, what),
         }
     }

@@ -7,7 +7,6 @@
 pub mod chart;
 pub mod grid;
 pub mod grid_order;
-pub mod raster;
 pub mod text;
 
 use std::sync::Arc;
@@ -45,7 +44,7 @@ pub fn rows_or_reason(ui: &mut egui::Ui, data: &Data, place: Place, empty: &str)
             None
         }
         Loaded::Table(table) => Some(Arc::clone(table)),
-        Loaded::Text(_) | Loaded::Workshop(_) => None,
+        Loaded::Text(_) => None,
     }
 }
 
@@ -65,9 +64,7 @@ pub fn figure(ui: &mut egui::Ui, name: &str, value: &str) {
             ui.add(egui::Label::new(RichText::new(name).small().weak()).selectable(false));
         });
     });
-    let both = format!("{name}: {value}");
-    response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &both));
-    response.response.on_hover_text(both);
+    response.response.on_hover_text(format!("{name}: {value}"));
 }
 
 /// A whole number with thin gaps between thousands.

@@ -6,7 +6,6 @@
 
 use serde::Serialize;
 
-use crate::catalogue::Catalogue;
 use crate::error::LabError;
 
 /// What a scoring run can be told by `--set KEY=VALUE`.
@@ -27,8 +26,6 @@ pub struct Settings {
     pub coherence: f64,
     /// Baseline sessions needed before models are fitted on them alone; below, on all.
     pub baseline_min: u64,
-    /// Sessions a fit takes at most of those it may learn from (of labelled ones: of each side), chosen by a hash of their keys.
-    pub learn_max: u64,
     /// Whether a claimed browser that never loads what pages need is kept out of the baseline, where the host serves such things.
     pub resources: bool,
     /// What a session that a rule of the imported policy denies counts as.
@@ -59,9 +56,6 @@ pub struct Settings {
     pub weight_boosted: f64,
     /// Sessions of these addresses are never anomalous.
     pub allow: Vec<String>,
-    /// Features switched off: every session has their neutral value, so no voice can use them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub without: Vec<String>,
 }
 
 impl Default for Settings {
@@ -74,7 +68,6 @@ impl Default for Settings {
             threshold: None,
             coherence: 0.25,
             baseline_min: 40,
-            learn_max: 4_000,
             resources: true,
             rules_deny: RuleUse::Label,
             rules_challenge: RuleUse::Exclude,
@@ -86,7 +79,6 @@ impl Default for Settings {
             weight_autoencoder: 0.2,
             weight_boosted: 0.6,
             allow: Vec::new(),
-            without: Vec::new(),
         }
     }
 }
@@ -114,7 +106,7 @@ impl RuleUse {
     }
 }
 
-const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, learn_max, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, without+";
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -150,7 +142,6 @@ impl Settings {
             "threshold" => self.threshold = Some(number(0.0, 1.0)?),
             "coherence" => self.coherence = number(0.0, 1.0)?,
             "baseline_min" => self.baseline_min = count(2, u64::MAX)?,
-            "learn_max" => self.learn_max = count(100, 10_000_000)?,
             "resources" => self.resources = count(0, 1)? == 1,
             "rules.deny" => self.rules_deny = rule_use()?,
             "rules.challenge" => self.rules_challenge = rule_use()?,
@@ -164,12 +155,6 @@ impl Settings {
             "allow+" | "allow" => {
                 let address: std::net::IpAddr = value.parse().map_err(|_| ask(format!("{value:?} is no IP address")))?;
                 self.allow.push(address.to_string());
-            }
-            "without+" | "without" => {
-                if !Catalogue::load().is_ok_and(|catalogue| catalogue.features.iter().any(|feature| feature.name == value)) {
-                    return Err(ask(format!("there is no feature {value:?}; docs/FEATURES.md lists them")));
-                }
-                self.without.push(value.to_owned());
             }
             _ => return Err(ask(format!("there is no such key; there are {KEYS}"))),
         }
@@ -186,19 +171,8 @@ mod tests {
         let parse = |text: &str| Settings::parse(&[text.to_owned()]);
         assert_eq!(parse("threshold=0.7").unwrap().threshold, Some(0.7));
         assert_eq!(parse("allow+=::1").unwrap().allow, ["::1"]);
-        assert_eq!(parse("without+=hits").unwrap().without, ["hits"]);
         assert_eq!(parse("rules.allow=label").unwrap().rules_allow, RuleUse::Label);
-        for bad in [
-            "rules.deny=yes",
-            "threshold",
-            "threshold=2",
-            "trees=0",
-            "fpr=NaN",
-            "allow+=somebody",
-            "tree=3",
-            "learn_max=9",
-            "without+=hit",
-        ] {
+        for bad in ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3"] {
             let message = parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("setting "), "{message}");
         }

@@ -10,7 +10,6 @@ const COMMANDS: &[&str] = &[
     "score",
     "sessions",
     "explain",
-    "rehearse",
     "sql",
     "features",
     "anomaly",

@@ -27,7 +27,6 @@ mod live_replay;
 mod models;
 mod operation;
 mod oracle;
-mod rehearse;
 mod rules;
 mod server;
 mod service;

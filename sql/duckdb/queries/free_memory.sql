@@ -1,3 +1,2 @@
 -- Questions may use what the machine has.
 RESET memory_limit;
-RESET threads;

@@ -20,7 +20,7 @@ pub(super) struct HpackLimits {
 
 /// A block that cannot be decoded; the connection's compression state is lost with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HpackError {
+pub(in crate::http) enum HpackError {
     /// Malformed, or refers to an entry that does not exist (the start of the connection may be missing).
     Malformed,
     /// A bound was exceeded.
@@ -82,8 +82,8 @@ impl Decoder {
         field: &mut impl FnMut(&[u8], &[u8]),
     ) -> Result<usize, HpackError> {
         let index = integer(rest, if indexed { 6 } else { 4 })?;
-        let name = if index == 0 { string(rest, room)? } else { self.entry(index)?.0.to_vec() };
-        let value = string(rest, room.saturating_sub(name.len()))?;
+        let name = if index == 0 { string(rest, 7, room)? } else { self.entry(index)?.0.to_vec() };
+        let value = string(rest, 7, room.saturating_sub(name.len()))?;
         field(&name, &value);
         let used = name.len().saturating_add(value.len());
         if indexed {
@@ -127,12 +127,12 @@ impl Decoder {
     }
 }
 
-fn entry_bytes(name: &[u8], value: &[u8]) -> usize {
+pub(in crate::http) fn entry_bytes(name: &[u8], value: &[u8]) -> usize {
     name.len().saturating_add(value.len()).saturating_add(32)
 }
 
 /// An integer with `prefix` bits in the first byte (section 5.1); refused beyond 2^28, which no bound here allows anyway.
-fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
+pub(in crate::http) fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
     let (&first, mut tail) = rest.split_first().ok_or(HpackError::Malformed)?;
     let mask = 0xffu8 >> (8u32.saturating_sub(prefix));
     let mut value = usize::from(first & mask);
@@ -155,10 +155,11 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, HpackError> {
     Ok(value)
 }
 
-/// A string literal (section 5.2) of at most `room` decoded bytes.
-fn string(rest: &mut &[u8], room: usize) -> Result<Vec<u8>, HpackError> {
-    let huffman_coded = rest.first().ok_or(HpackError::Malformed)? & 0x80 != 0;
-    let len = integer(rest, 7)?;
+/// A string literal (section 5.2) of at most `room` decoded bytes. Its length has `prefix` bits in the first byte, the bit above them
+/// tells the Huffman code: 7 in HPACK, also fewer in QPACK (RFC 9204 section 4.1.2).
+pub(in crate::http) fn string(rest: &mut &[u8], prefix: u32, room: usize) -> Result<Vec<u8>, HpackError> {
+    let huffman_coded = rest.first().ok_or(HpackError::Malformed)? >> prefix & 1 != 0;
+    let len = integer(rest, prefix)?;
     let (raw, tail) = rest.split_at_checked(len).ok_or(HpackError::Malformed)?;
     *rest = tail;
     if !huffman_coded {

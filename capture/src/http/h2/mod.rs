@@ -6,7 +6,7 @@
 //! Read next: `fingerprint.rs`, `hpack.rs`.
 
 mod fingerprint;
-mod hpack;
+pub(in crate::http) mod hpack;
 mod huffman;
 
 use super::{Header, HttpVersion, Request};
