@@ -30,6 +30,7 @@ pub mod registry;
 pub mod render;
 pub mod report;
 pub mod rescore;
+pub mod retrain;
 pub mod rows;
 pub mod rules;
 pub mod service;

@@ -16,6 +16,8 @@ use super::args::{BlocklistArgs, DetectArgs};
 use super::console::Console;
 use crate::cycle::settings::Settings;
 use crate::error::LabError;
+use crate::registry::Registry;
+use crate::retrain::Keeping;
 use crate::service::alert::Targets;
 use crate::service::blocklist::{self, Wish};
 use crate::service::http::token::{self, Token};
@@ -84,6 +86,11 @@ fn plan(args: &DetectArgs, threads: usize) -> Result<Plan, LabError> {
         once: args.once,
         settings: Settings::parse(&args.settings)?,
         model: args.model.clone(),
+        keeping: args.models.as_deref().map(|folder| Keeping {
+            registry: Registry::new(folder),
+            holdout_ns: args.holdout,
+            learn_ns: args.learn,
+        }),
         listen: listen(args)?,
         alerts: Targets {
             webhook,

@@ -12,7 +12,7 @@ use super::score::parse_time;
 use crate::drift::{self, DriftPlan, DriftReport, Hours};
 use crate::error::LabError;
 use crate::registry::Registry;
-use crate::rows::{Columns, short_id};
+use crate::rows::Columns;
 use crate::sessions;
 
 pub fn run(args: &DriftArgs, threads: usize, console: &Console) -> Result<(), LabError> {
@@ -34,8 +34,7 @@ pub fn run(args: &DriftArgs, threads: usize, console: &Console) -> Result<(), La
     }
     let report = drift::run(&*store, &plan)?;
     if !args.dry_run {
-        let id = short_id([plan.reference.0, plan.reference.1, plan.now.0, plan.now.1].map(|hour| hour.to_string()));
-        drift::record(&*store, &plan, &report, &id)?;
+        drift::record(&*store, &plan, &report)?;
         store.checkpoint()?;
     }
     print(&report, args.format, console)

@@ -10,9 +10,9 @@ use super::ask::open_to_change;
 use super::console::Console;
 use super::score::parse_time;
 use crate::cycle::settings::Settings;
-use crate::cycle::{self, CyclePlan};
+use crate::cycle::CyclePlan;
 use crate::error::LabError;
-use crate::registry::{self, DataWindow, Manifest, Registry};
+use crate::registry::{self, Judges, Manifest, Registry};
 use crate::rows::Columns;
 use crate::sessions;
 
@@ -25,7 +25,7 @@ pub fn run(command: &ModelCommand, threads: usize, console: &Console) -> Result<
                 to_ms: to.as_deref().map(parse_time).transpose()?,
                 ..CyclePlan::default()
             };
-            fit(&Registry::new(&registry.models), db, name, plan, threads, console)
+            fit(&Registry::new(&registry.models), db, name, &plan, threads, console)
         }
         ModelCommand::List { registry, format } => list(&Registry::new(&registry.models), *format, console),
         ModelCommand::Show { registry, id } => show(&Registry::new(&registry.models), id.as_deref(), console),
@@ -40,7 +40,7 @@ pub fn run(command: &ModelCommand, threads: usize, console: &Console) -> Result<
         ModelCommand::Promote { registry, id, db, holdout_from } => {
             let registry = Registry::new(&registry.models);
             if let (Some(db), Some(from)) = (db, holdout_from) {
-                let contest = registry.contest(&*sessions::open_confined(db)?, id, parse_time(from)?)?;
+                let contest = registry.contest(&*sessions::open_confined(db)?, id, parse_time(from)?, Judges::Analysts)?;
                 if !contest.takes_over {
                     return Err(LabError::Ask(format!("model promote: {}", contest.reason)));
                 }
@@ -55,44 +55,18 @@ pub fn run(command: &ModelCommand, threads: usize, console: &Console) -> Result<
     }
 }
 
-fn fit(registry: &Registry, db: &Path, name: &str, plan: CyclePlan, threads: usize, console: &Console) -> Result<(), LabError> {
+fn fit(registry: &Registry, db: &Path, name: &str, plan: &CyclePlan, threads: usize, console: &Console) -> Result<(), LabError> {
     if !name.is_empty() {
         crate::audit::check_name("--name", name)?;
     }
     let store = open_to_change(db, threads)?;
-    let created_ns = Console::now_ns();
-    let folder = std::env::temp_dir().join(format!("ja4-lab-fit-{}-{created_ns}", std::process::id()));
-    let report = cycle::run(&*store, &CyclePlan { save: Some(folder.clone()), ..plan.clone() });
-    let files = report.as_ref().is_ok_and(|report| report.sessions > 0).then(|| registry::files_in(&folder));
-    let _ = std::fs::remove_dir_all(&folder);
-    let report = report?;
+    let (id, report) = registry.fit(&*store, &plan, name, "", Console::now_ns())?;
     for note in &report.notes {
         console.note(note);
     }
-    let Some(files) = files else {
+    let Some(id) = id else {
         return Err(LabError::Ask(format!("model fit: {} holds no session to learn from in this time range", db.display())));
     };
-    let data = DataWindow {
-        from_ms: plan.from_ms.unwrap_or_default(),
-        to_ms: plan.to_ms.unwrap_or_default(),
-        sessions: report.sessions,
-        baseline: report.baseline,
-        features_digest: report.features_digest,
-    };
-    let share = |part: u64| {
-        f64::from(u32::try_from(part).unwrap_or(u32::MAX)) / f64::from(u32::try_from(report.sessions).unwrap_or(u32::MAX))
-    };
-    let manifest = Manifest {
-        name: name.to_owned(),
-        created_ns,
-        data,
-        settings: serde_json::to_value(&plan.settings).unwrap_or_default(),
-        seed: plan.settings.seed,
-        metrics: [("anomalous_share".to_owned(), share(report.anomalies)), ("baseline_share".to_owned(), share(report.baseline))]
-            .into(),
-        ..Manifest::default()
-    };
-    let id = registry.add(manifest, &files?)?;
     console.line(&format!("kept {id} in {}; `ja4-lab model promote {id}` takes it into use", registry.root().display()))
 }
 

@@ -23,6 +23,7 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
         save: args.save_model.clone(),
         from_ms: args.from.as_deref().map(parse_time).transpose()?,
         to_ms: args.to.as_deref().map(parse_time).transpose()?,
+        ..CyclePlan::default()
     };
     if !store::may_exist(&args.db) {
         sessions::open_confined(&args.db)?;

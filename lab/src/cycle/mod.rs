@@ -55,6 +55,10 @@ pub struct CyclePlan {
     pub from_ms: Option<i64>,
     /// Only sessions whose hour begins before this, ms since 1970.
     pub to_ms: Option<i64>,
+    /// Fit and keep the models, then end: no session is scored and nothing is written to the store.
+    pub fit_only: bool,
+    /// With `load`: fit what the folder lacks (it was kept before such sessions came) instead of failing.
+    pub fit_missing: bool,
 }
 
 /// What a run found.
@@ -145,6 +149,9 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         let task = Task { plan, catalogue: &catalogue, frame: &frame, labels: &labels, claims: &claims, kind, rows };
         verdicts.extend(task.run(&mut report)?);
     }
+    if plan.fit_only {
+        return Ok(report);
+    }
     verdicts.sort_by_key(|verdict| verdict.row);
     allow(&frame, &plan.settings, &mut verdicts)?;
     report.anomalies = count(verdicts.iter().filter(|verdict| verdict.anomaly).count());
@@ -198,7 +205,7 @@ impl Task<'_> {
         let matrix = shaped(self.catalogue, self.kind, &values)?;
         let fit_on = self.fit_rows(report);
         let learning = matrix.select_rows(&fit_on);
-        let models = match &self.plan.load {
+        let models = match self.kept_models(report) {
             Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
             None => {
                 let (taught, weak) = self.taught(settings.weak_labels);
@@ -209,6 +216,9 @@ impl Task<'_> {
         };
         if let Some(folder) = &self.plan.save {
             models.save(folder, self.kind)?;
+        }
+        if self.plan.fit_only {
+            return Ok(Vec::new());
         }
         let opinions = models.score(&matrix)?;
         let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
@@ -247,6 +257,17 @@ impl Task<'_> {
             });
         }
         Ok(verdicts)
+    }
+
+    /// The folder to load from; `None` where the models are to be fitted.
+    fn kept_models(&self, report: &mut CycleReport) -> Option<&std::path::Path> {
+        let folder = self.plan.load.as_deref()?;
+        if self.plan.fit_missing && !ModelSet::is_kept(folder, self.kind) {
+            let kind = self.kind.as_str();
+            report.notes.push(format!("{kind} model: the version in use has none, so it was fitted on the sessions at hand"));
+            return None;
+        }
+        Some(folder)
     }
 
     /// Positions (within the task's rows) of the sessions that the voices learn from.

@@ -104,6 +104,12 @@ impl ModelSet {
         Ok(Self { ensemble })
     }
 
+    /// Whether `folder` holds a model of this kind.
+    #[must_use]
+    pub fn is_kept(folder: &Path, kind: ModelKind) -> bool {
+        folder.join(file_name(kind)).is_file()
+    }
+
     /// Writes the voices into `folder`, making it if needed.
     ///
     /// # Errors

@@ -2,22 +2,24 @@
 //!
 //! Every feature, the scores, the labels and the age of the model are compared; `decide.rs` makes a decision of it: keep, warn or
 //! retrain, with its reason. Promises: nothing is decided from fewer sessions than can carry it; hours of the reference that differ from each
-//! other raise what counts as drift; the clock is an argument; figures go to `ml_performance_metrics`.
+//! other raise what counts as drift; the clock is an argument; the same comparison is recorded once.
 //!
-//! Read next: `ja4_models::drift` (the figures), `decide.rs`, `crate::registry` (who takes over).
+//! Read next: `ja4_models::drift` (the figures), `decide.rs`, `metrics.rs` (where figures go), `crate::retrain` (what follows).
 
 mod decide;
+pub(crate) mod metrics;
 
 use ja4_models::drift::{DriftLimits, TableDrift, compare};
 use ja4_models::{FeatureSet, Matrix};
-use ja4_replay::store::{Statement, Store, TableName};
+use ja4_replay::store::{Statement, Store};
 
 pub use self::decide::{Decision, Outcome};
+use self::metrics::Line;
 use crate::catalogue::{Catalogue, ModelKind};
 use crate::cycle::{self, CyclePlan};
 use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};
-use crate::rows::{Columns, Rows};
+use crate::rows::{Rows, short_id};
 
 macro_rules! sql {
     ($name:literal) => {
@@ -27,7 +29,6 @@ macro_rules! sql {
 
 const WINDOWS: Statement = sql!("drift_windows");
 const SCORES: Statement = sql!("drift_scores");
-const METRICS: TableName = TableName { schema: "ja4_processing", table: "ml_performance_metrics" };
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -72,6 +73,22 @@ impl DriftPlan {
             clock_ns,
         })
     }
+
+    /// Compares with the hours that a model learned from, where they are known and over; older than what is stored, they say nothing.
+    #[must_use]
+    pub fn since(mut self, learned: Hours, created_ns: i64) -> Self {
+        self.model_created_ns = Some(created_ns);
+        let learned = (learned.0, learned.1.min(self.now.0));
+        if learned.0 > 0 && learned.0 < learned.1 {
+            self.reference = learned;
+        }
+        self
+    }
+
+    /// Identity of the comparison: the same hours are the same comparison.
+    fn id(&self) -> String {
+        short_id([self.reference.0, self.reference.1, self.now.0, self.now.1].map(|hour| hour.to_string()))
+    }
 }
 
 /// What was found.
@@ -91,6 +108,14 @@ pub struct DriftReport {
     pub decision: Decision,
     /// Sentences: why, and what could not be compared.
     pub reasons: Vec<String>,
+}
+
+impl DriftReport {
+    /// Whether the features of some kind of session moved as if pushed by one hand.
+    #[must_use]
+    pub fn adversarial(&self) -> bool {
+        self.features.iter().any(|(_, table)| table.adversarial)
+    }
 }
 
 /// Compares; writes nothing.
@@ -178,44 +203,31 @@ fn shares(then: &[i64], now: &[i64]) -> (Option<(f64, f64)>, f64) {
     (Some(shares), (-z * z / 2.0).exp())
 }
 
-/// Writes the figures of a comparison to `ml_performance_metrics`.
+/// Writes the figures of a comparison to `ml_performance_metrics`, in the place of those of an earlier comparison of the same hours.
 ///
 /// # Errors
 /// The engine's refusal.
-pub fn record(store: &dyn Store, plan: &DriftPlan, report: &DriftReport, scored_run: &str) -> Result<(), LabError> {
-    // (kind, metric, value, sessions, labelled sessions, detail)
-    let mut lines: Vec<(&str, String, f64, i64, i64, String)> = Vec::new();
+pub fn record(store: &dyn Store, plan: &DriftPlan, report: &DriftReport) -> Result<(), LabError> {
     let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let text = |value: serde_json::Value| value.to_string();
+    let mut lines: Vec<Line<'_>> = Vec::new();
     let tables = report.features.iter().map(|(kind, table)| (kind.as_str(), table));
     for (kind, table) in tables.chain(report.scores.iter().map(|table| ("scores", table))) {
+        let of = |metric: &str, value: f64| Line { kind, sessions: size(table.rows.1), ..Line::new(metric, value) };
         for column in &table.columns {
-            let detail = serde_json::json!({"feature": column.name, "then": column.then, "now": column.now, "psi": column.psi, "kl": column.kl,
-                "p": column.p, "shift": column.shift, "usual": column.usual, "drifted": column.drifted});
-            lines.push((kind, format!("drift_ks:{}", column.name), column.ks, size(table.rows.1), 0, text(detail)));
+            let detail = serde_json::json!({"feature": column.name, "then": column.then, "now": column.now, "psi": column.psi,
+                "kl": column.kl, "p": column.p, "shift": column.shift, "usual": column.usual, "drifted": column.drifted});
+            lines.push(Line { detail: detail.to_string(), ..of(&format!("drift_ks:{}", column.name), column.ks) });
         }
-        lines.push((kind, "drift_share".to_owned(), table.drifted_share, size(table.rows.1), 0, String::new()));
-        lines.push((kind, "drift_same_way".to_owned(), table.same_way, size(table.rows.1), 0, String::new()));
+        lines.push(of("drift_share", table.drifted_share));
+        lines.push(of("drift_same_way", table.same_way));
     }
     if let Some((then, now)) = report.labels {
-        lines.push(("", "label_share".to_owned(), now, 0, 1, text(serde_json::json!({"then": then, "p": report.labels_p}))));
+        let detail = serde_json::json!({"then": then, "p": report.labels_p}).to_string();
+        lines.push(Line { labelled: 1, detail, ..Line::new("label_share", now) });
     }
     if let Some(days) = report.model_age_days {
-        lines.push(("", "model_age_days".to_owned(), days, 0, 0, String::new()));
+        lines.push(Line::new("model_age_days", days));
     }
-    lines.push(("", "drift_decision".to_owned(), report.decision.level(), 0, 0, report.reasons.join("; ")));
-    let batch = Columns::new()
-        .int("ts_ns", lines.iter().map(|_| plan.clock_ns))
-        .text("scored_run", lines.iter().map(|_| scored_run))
-        .text("model_name", lines.iter().map(|_| "ja4-lab"))
-        .text("model_id", lines.iter().map(|_| ""))
-        .text("model_kind", lines.iter().map(|line| line.0))
-        .text("voice", lines.iter().map(|_| ""))
-        .text("metric", lines.iter().map(|line| &line.1))
-        .float("value", lines.iter().map(|line| line.2))
-        .int("sessions", lines.iter().map(|line| line.3))
-        .int("labelled", lines.iter().map(|line| line.4))
-        .text("detail", lines.iter().map(|line| &line.5))
-        .batch()?;
-    Ok(store.insert(METRICS, batch)?)
+    lines.push(Line { detail: report.reasons.join("; "), ..Line::new("drift_decision", report.decision.level()) });
+    metrics::write(store, &plan.id(), &lines, plan.clock_ns)
 }

@@ -9,11 +9,12 @@
 //! Promises: a version is whole or not there (written beside, then renamed); it is never changed; a file that is not what its
 //! manifest says is refused with a sentence; names from outside never become paths.
 //!
-//! Read next: `manifest.rs` (what is known of a version), `bundle.rs` (one file to carry it away), `diff.rs` (two versions compared).
+//! Read next: `manifest.rs` (what is known of a version), `fit.rs` (how it is made), `bundle.rs` (one file to carry it away), `diff.rs` (two versions compared).
 
 mod bundle;
 mod contest;
 mod diff;
+mod fit;
 mod manifest;
 
 use std::fs;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::contest::Contest;
+pub use self::contest::{Contest, Judges};
 pub use self::diff::{RankChange, diff};
 pub use self::manifest::{DataWindow, Manifest, ModelEntry};
 use crate::catalogue::ModelKind;

@@ -4,7 +4,7 @@
 //! goes on; a request to stop is obeyed within 100 ms between cycles, and within the plan's grace during one; a step after scoring
 //! that fails stops neither the others nor the alerts.
 //!
-//! Read next: `steps` below (what follows scoring), `lease.rs`, `../cycle/mod.rs`.
+//! Read next: `steps.rs` (what follows scoring), `lease.rs`, `../cycle/mod.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +17,11 @@ use super::alert::Outlet;
 use super::lease::{self, Claimant, Outcome};
 use super::link::Link;
 use super::state::State;
+use super::steps::Steps;
 use super::{Clock, Plan, Say};
 use crate::audit::{self, Entry};
-use crate::cycle::{self, CyclePlan};
-use crate::drift::{self, DriftPlan};
+use crate::cycle::{self, CyclePlan, CycleReport};
 use crate::error::LabError;
-use crate::rows::short_id;
 
 const TICK: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX_NS: i64 = 60_000_000_000;
@@ -65,6 +64,7 @@ impl Cycles<'_> {
         while !self.stopping() {
             let begun_ns = (self.clock.steady_ns)();
             if let Err(error) = self.open() {
+                self.tell_trouble("store", &error);
                 self.state.store_is_away((self.clock.wall_ns)(), error.to_string());
                 if self.plan.once {
                     return Err(error);
@@ -77,6 +77,7 @@ impl Cycles<'_> {
             back_off_ns = 1_000_000_000;
             let result = self.turn(&mut claimant);
             if let Err(error) = &result {
+                self.tell_trouble("cycle", error);
                 self.state.failed((self.clock.wall_ns)(), error.to_string());
                 (self.say)(&format!("cycle failed: {error}"));
                 self.check();
@@ -91,6 +92,16 @@ impl Cycles<'_> {
             self.wait_until(begun_ns.saturating_add(self.plan.every_ns));
         }
         Ok(())
+    }
+
+    /// Alerts once for each outage: what goes on failing was told.
+    fn tell_trouble(&self, what: &'static str, error: &LabError) {
+        if self.state.is_troubled() || self.stopping() {
+            return;
+        }
+        let store = self.link.borrow().ok();
+        let store = store.as_ref().map(|(store, _)| &**store);
+        self.outlet.trouble(store, what, &error.to_string(), (self.clock.wall_ns)());
     }
 
     fn open(&self) -> Result<(), LabError> {
@@ -222,15 +233,23 @@ impl Job {
             from_ms: window_start(newest_ns, self.plan.window_ns),
             ..CyclePlan::default()
         };
-        let report = cycle::run(&*self.store, &plan)?;
-        self.steps(newest_ns);
+        let report = self.score(&plan, newest_ns)?;
+        let news = Steps {
+            store: &*self.store,
+            plan: &self.plan,
+            state: &self.state,
+            say: &self.say,
+            newest_ns,
+            clock_ns: (self.clock.wall_ns)(),
+        }
+        .run();
         let took_ms = (self.clock.steady_ns)().saturating_sub(begun_ns) / 1_000_000;
         self.state.done((self.clock.wall_ns)(), took_ms, newest_ns, &report);
         (self.say)(&format!("cycle: {} sessions, {} anomalous, {took_ms} ms", report.sessions, report.anomalies));
         for note in &report.notes {
             (self.say)(note);
         }
-        match self.outlet.alert(&*self.store, plan.from_ms, (self.clock.wall_ns)()) {
+        match self.outlet.alert(&*self.store, plan.from_ms, (self.clock.wall_ns)(), news) {
             Ok(0) => {}
             Ok(count) => (self.say)(&format!("{count} new alerts")),
             Err(error) => {
@@ -241,40 +260,22 @@ impl Job {
         Ok(())
     }
 
-    /// What follows scoring, in order, once for each new hour of data; each may fail by itself. Campaigns and fleets are part of the
-    /// scoring itself.
-    fn steps(&self, newest_ns: i64) {
-        let hour = newest_ns.div_euclid(1_000_000 * HOUR_MS);
-        for (name, step) in STEPS {
-            if self.state.step_hour(name) == Some(hour) {
-                continue;
+    /// Scores with the version in use where versions are kept (fitting the first one), else as the plan says.
+    fn score(&self, plan: &CyclePlan, newest_ns: i64) -> Result<CycleReport, LabError> {
+        let Some(keeping) = &self.plan.keeping else { return cycle::run(&*self.store, plan) };
+        match keeping.champion()? {
+            Some((_, folder)) => {
+                let plan = CyclePlan { load: Some(folder), fit_missing: true, ..plan.clone() };
+                cycle::run(&*self.store, &plan)
             }
-            let result = step(&*self.store, (self.clock.wall_ns)());
-            if let Err(error) = &result {
-                (self.say)(&format!("{name}: {error}"));
+            None => {
+                // What it learns from ends with the newest hour: only what comes later may judge it.
+                let hour_ms = newest_ns.div_euclid(1_000_000 * HOUR_MS).saturating_mul(HOUR_MS);
+                let plan = CyclePlan { to_ms: Some(hour_ms.saturating_add(HOUR_MS)), ..plan.clone() };
+                keeping.begin(&*self.store, &plan, (self.clock.wall_ns)())
             }
-            self.state.step(name, hour, result.map_err(|error| error.to_string()));
         }
     }
-}
-
-/// A step after scoring; gives what it found, in words.
-type StepFn = fn(&dyn Store, i64) -> Result<String, LabError>;
-
-const STEPS: &[(&str, StepFn)] = &[("drift", drift)];
-
-/// The newest hour against the week before it.
-fn drift(store: &dyn Store, now_ns: i64) -> Result<String, LabError> {
-    let plan = match DriftPlan::newest(store, now_ns) {
-        Ok(plan) => plan,
-        // Too few hours to compare is an answer.
-        Err(LabError::Ask(why)) => return Ok(why),
-        Err(error) => return Err(error),
-    };
-    let report = drift::run(store, &plan)?;
-    let id = short_id([plan.reference.0, plan.reference.1, plan.now.0, plan.now.1].map(|hour| hour.to_string()));
-    drift::record(store, &plan, &report, &id)?;
-    Ok(format!("{}: {}", report.decision.as_str(), report.reasons.join("; ")))
 }
 
 /// The hour that lies `window_ns` before the newest request, ms since 1970: times of the data, so that a jumping clock or an old

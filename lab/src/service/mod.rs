@@ -16,6 +16,7 @@ pub mod link;
 pub mod metrics;
 pub mod record;
 pub mod state;
+mod steps;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::cycle::settings::Settings;
 use crate::error::LabError;
+use crate::retrain::Keeping;
 
 /// The clocks of the driver: nothing below it reads one.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Score with the models of this folder instead of fitting.
     pub model: Option<PathBuf>,
+    /// Score with the version in use of these models, and retrain when drift asks for it.
+    pub keeping: Option<Keeping>,
     /// Where to listen, if at all.
     pub listen: Option<http::Listen>,
     /// Where alerts go.

@@ -172,6 +172,13 @@ impl State {
         self.lock().store_away.as_ref().map_or_else(|| "it is not open yet".to_owned(), |trouble| trouble.reason.clone())
     }
 
+    /// Whether a cycle failed or the store went away, and nothing went well since.
+    #[must_use]
+    pub fn is_troubled(&self) -> bool {
+        let health = self.lock();
+        health.failure.is_some() || health.store_away.is_some()
+    }
+
     /// The store answers again.
     pub fn store_is_back(&self) {
         let mut health = self.lock();

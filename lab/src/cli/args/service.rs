@@ -40,6 +40,15 @@ pub struct DetectArgs {
     /// Score with the models of this folder instead of fitting new ones each cycle.
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// Keep versions here: score with the one in use (the first cycle fits it), and retrain when drift asks for it.
+    #[arg(long, value_name = "DIR", conflicts_with = "model")]
+    pub models: Option<PathBuf>,
+    /// With --models: a retrained model takes over only if it is not worse on the labelled sessions of this last time, which it never saw.
+    #[arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_length)]
+    pub holdout: i64,
+    /// With --models: how long before those a retrained model learns.
+    #[arg(long, default_value = "7d", value_name = "TIME", value_parser = parse_length)]
+    pub learn: i64,
     /// A setting of scoring, as for `score`; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,

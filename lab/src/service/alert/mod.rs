@@ -1,12 +1,14 @@
-//! Alerts: what is new among the anomalies, told once to each target, without ever holding a cycle up.
+//! Alerts: what is new among anomalies, campaigns and fleets, drift, models and failures, told once to each target, without ever
+//! holding a cycle up.
 //!
 //! Promises: an alert is told once for its (kind, subject, window), also after a restart (table `alerts_sent`); each target has its
 //! own thread and a queue of [`QUEUE`] alerts; a full queue, a target that hangs and one that refuses are counted and told, and
 //! cost the cycle nothing. Delivery is tried [`TRIES`] times; what then fails is counted and gone: it stays in the store.
 //!
-//! Read next: `webhook.rs`, `syslog.rs`, `file.rs`.
+//! Read next: `news.rs` (what is told), `webhook.rs`, `syslog.rs`, `file.rs`.
 
 mod file;
+pub(crate) mod news;
 mod syslog;
 mod webhook;
 
@@ -22,7 +24,7 @@ use ja4_replay::store::{Statement, Store, TableName};
 use serde::Serialize;
 
 use super::Say;
-use super::record::{Record, records};
+use super::record::records;
 use super::state::State;
 use crate::error::LabError;
 use crate::rows::Columns;
@@ -43,7 +45,6 @@ pub const PATIENCE_ONCE: Duration = Duration::from_secs(30);
 const TABLE: TableName = TableName { schema: "ja4_processing", table: "alerts_sent" };
 const SENT: Statement = Statement::shared(include_str!("../../../../sql/shared/queries/api_alerts_sent.sql"));
 const DAYS: Statement = Statement::shared(include_str!("../../../../sql/shared/queries/api_alert_days.sql"));
-const SESSIONS: Statement = Statement::shared(include_str!("../../../../sql/shared/queries/api_alert_sessions.sql"));
 
 /// Names of severities, from the mildest.
 pub const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
@@ -70,11 +71,11 @@ pub struct Targets {
 pub struct Alert {
     /// Version of this form.
     pub v: u32,
-    /// What it is about: `session`.
+    /// What it is about: `session`, `campaign`, `fleet`, `drift`, `model` or `cycle`.
     pub kind: &'static str,
-    /// Whom it is about: an address.
+    /// Whom it is about: an address, a campaign, a fleet; for the others what was decided or failed.
     pub subject: String,
-    /// The hour it is about, ms since 1970.
+    /// The hour it is about (campaigns and fleets: the day), ms since 1970.
     pub window_ms: i64,
     /// One of [`SEVERITIES`].
     pub severity: String,
@@ -178,32 +179,58 @@ impl Outlet {
         Self { queues: Arc::new(Mutex::new(queues)), from: targets.from, state, hurry }
     }
 
-    /// Tells every target what is new among the anomalies since `from_ms`; gives how many alerts were new.
+    /// Tells every target what is new since `from_ms` in the store, and `news`; gives how many alerts were new.
     ///
     /// # Errors
     /// The store's refusal; then nothing was told.
-    pub fn alert(&self, store: &dyn Store, from_ms: Option<i64>, now_ns: i64) -> Result<usize, LabError> {
-        if self.queues.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+    pub fn alert(&self, store: &dyn Store, from_ms: Option<i64>, now_ns: i64, news: Vec<Alert>) -> Result<usize, LabError> {
+        if self.is_empty() {
             return Ok(0);
         }
-        let rows = records(&store.ask(&SESSIONS, &[&from_ms.unwrap_or(i64::MIN / 2).to_string()])?);
+        let mut all = news::of_store(store, from_ms.unwrap_or(i64::MIN / 2), now_ns)?;
+        all.extend(news);
         let first_day = from_ms.map_or_else(String::new, |from_ms| day(from_ms.saturating_mul(1_000_000)));
-        let known = records(&store.ask(&SENT, &[&first_day])?);
+        let count = self.tell_new(store, all, &first_day)?;
+        if let Some(from_ms) = from_ms {
+            forget(store, from_ms)?;
+        }
+        Ok(count)
+    }
+
+    /// Tells every target that detection stands still; remembered in the store where there is one. The caller tells each outage once.
+    pub fn trouble(&self, store: Option<&dyn Store>, what: &'static str, reason: &str, now_ns: i64) {
+        if self.is_empty() {
+            return;
+        }
+        let alert = news::of_trouble(what, reason, now_ns);
+        let first_day = day(alert.window_ms.saturating_mul(1_000_000));
+        // A store that cannot remember it is part of the trouble: then it is told all the same.
+        let remembered = store.is_some_and(|store| self.tell_new(store, vec![alert.clone()], &first_day).is_ok());
+        if !remembered && rank(&alert.severity) >= Some(self.from) {
+            self.send(&Arc::new(alert));
+        }
+    }
+
+    /// Tells those of `all` that are grave enough and were not told about windows from `first_day` on.
+    fn tell_new(&self, store: &dyn Store, mut all: Vec<Alert>, first_day: &str) -> Result<usize, LabError> {
+        all.retain(|alert| rank(&alert.severity) >= Some(self.from));
+        let known = records(&store.ask(&SENT, &[first_day])?);
         let known: BTreeSet<&str> = known.iter().map(|row| row.text("alert_key")).collect();
-        let all = grouped(&rows, self.from, now_ns);
         let found = all.len();
         let new: Vec<Alert> = all.into_iter().filter(|alert| !known.contains(alert.key().as_str())).collect();
         self.state.alerts_repeated(u64::try_from(found.saturating_sub(new.len())).unwrap_or(u64::MAX));
         // Remembered first: after a crash in between an alert may be missing, but never comes twice.
         remember(store, &new)?;
-        if let Some(from_ms) = from_ms {
-            forget(store, from_ms)?;
-        }
         let count = new.len();
         for alert in new {
             self.send(&Arc::new(alert));
         }
         Ok(count)
+    }
+
+    /// Whether there is nobody to tell.
+    fn is_empty(&self) -> bool {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn send(&self, alert: &Arc<Alert>) {
@@ -229,48 +256,6 @@ impl Outlet {
         }
         self.hurry.store(true, Ordering::Relaxed);
     }
-}
-
-/// One alert for each address and hour, from sessions that come worst first.
-fn grouped(rows: &[Record], from: usize, now_ns: i64) -> Vec<Alert> {
-    let mut alerts: Vec<Alert> = Vec::new();
-    let mut places: std::collections::BTreeMap<(String, i64), usize> = std::collections::BTreeMap::new();
-    for row in rows {
-        if rank(row.text("severity")).is_none_or(|rank| rank < from) {
-            continue;
-        }
-        let key = (row.text("src_ip").to_owned(), row.int("win_ms"));
-        if let Some(alert) = places.get(&key).and_then(|place| alerts.get_mut(*place)) {
-            alert.sessions += 1;
-            alert.hits = alert.hits.saturating_add(row.int("hits"));
-            alert.first_ns = alert.first_ns.min(row.int("first_ns"));
-            alert.last_ns = alert.last_ns.max(row.int("last_ns"));
-            continue;
-        }
-        places.insert(key, alerts.len());
-        alerts.push(Alert {
-            v: 1,
-            kind: "session",
-            subject: row.text("src_ip").to_owned(),
-            window_ms: row.int("win_ms"),
-            severity: row.text("severity").to_owned(),
-            score: row.float("score"),
-            reason: row.text("reason").to_owned(),
-            session_id: row.text("session_id").to_owned(),
-            sessions: 1,
-            hits: row.int("hits"),
-            host: row.text("host").to_owned(),
-            ja4: row.text("ja4").to_owned(),
-            claims: row.text("ua_family").to_owned(),
-            client_ip: row.text("client_ip").to_owned(),
-            asn: row.int("asn"),
-            country: row.text("country").to_owned(),
-            first_ns: row.int("first_ns"),
-            last_ns: row.int("last_ns"),
-            sent_ns: now_ns,
-        });
-    }
-    alerts
 }
 
 /// Where a severity stands among [`SEVERITIES`].

@@ -112,12 +112,11 @@ fn message(alert: &Alert, machine: &str) -> String {
         alert.kind,
         env!("CARGO_PKG_VERSION"),
         header(alert.kind),
-        header("Anomalous client"),
+        header(name(alert.kind)),
     );
     let fields = [
         ("start", (alert.first_ns / 1_000_000).to_string()),
         ("end", (alert.last_ns / 1_000_000).to_string()),
-        ("src", alert.subject.clone()),
         ("dhost", alert.host.clone()),
         ("cnt", alert.hits.to_string()),
         ("externalId", alert.session_id.clone()),
@@ -131,18 +130,35 @@ fn message(alert: &Alert, machine: &str) -> String {
         ("cfp1", format!("{:.4}", alert.score)),
         ("cn1Label", "sessions".to_owned()),
         ("cn1", alert.sessions.to_string()),
-        // Last, so that a cut takes words and no figure.
-        ("msg", alert.reason.clone()),
     ];
-    for (index, (name, value)) in fields.iter().enumerate() {
+    // Only an address may stand in `src`: receivers refuse anything else there.
+    let whom = match alert.kind {
+        "session" => vec![("src", alert.subject.clone())],
+        _ => vec![("cs4Label", "subject".to_owned()), ("cs4", alert.subject.clone())],
+    };
+    // The reason comes last, so that a cut takes words and no figure.
+    let all = fields.into_iter().chain(whom).chain([("msg", alert.reason.clone())]);
+    for (index, (name, value)) in all.enumerate() {
         if index > 0 {
             text.push(' ');
         }
         text.push_str(name);
         text.push('=');
-        text.push_str(&extension(value));
+        text.push_str(&extension(&value));
     }
     cut(text)
+}
+
+/// What a kind of alert is called for people.
+fn name(kind: &str) -> &'static str {
+    match kind {
+        "campaign" => "Campaign",
+        "fleet" => "Fleet of clients",
+        "drift" => "Drift",
+        "model" => "Model retrained",
+        "cycle" => "Detection stands still",
+        _ => "Anomalous client",
+    }
 }
 
 fn header(value: &str) -> String {
