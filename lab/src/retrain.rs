@@ -68,7 +68,8 @@ impl Keeping {
     /// What the run or the registry refuses.
     pub fn begin(&self, store: &dyn Store, plan: &CyclePlan, clock_ns: i64) -> Result<CycleReport, LabError> {
         let before = self.registry.current()?.current;
-        let note = if before.is_empty() { "the first version of a service" } else { "the version before it knows other features" };
+        let note =
+            if before.is_empty() { "the first version of a service" } else { "the version before it knows other features" };
         let (id, mut report) = self.registry.fit(store, plan, "", note, clock_ns)?;
         if let Some(id) = id {
             self.registry.promote(&id)?;
@@ -167,9 +168,10 @@ fn record(
             lines.push(Line { model_id, labelled, sessions: labelled, ..Line::new("retrain_ap", value) });
         }
     }
-    let detail = serde_json::json!({"champion": champion, "challenger": challenger, "holdout_from_ms": holdout_from, "bots": bots,
+    let detail =
+        serde_json::json!({"champion": champion, "challenger": challenger, "holdout_from_ms": holdout_from, "bots": bots,
         "others": others, "judged_by": contest.judged_by, "reason": contest.reason})
-    .to_string();
+        .to_string();
     let sessions = i64::try_from(learned).unwrap_or(i64::MAX);
     let promoted = if contest.takes_over { 1.0 } else { 0.0 };
     lines.push(Line { model_id: challenger, sessions, labelled, detail, ..Line::new("retrain_promoted", promoted) });

@@ -1,16 +1,16 @@
 //! Where a session lies for the grouping: its features, robustly scaled, and the software it shows.
 //!
-//! The features together count as one unit of distance; another User-Agent counts another, another JA4 half of one. A trait is a place on
-//! a sphere found by its digest, so that any two different values are about equally far apart and new ones need no list. Weights
-//! were chosen on the recorded set (`docs/SCIENCE.md`, section "Campaigns"). Promises: no value of a feature and no address decides
-//! alone; the same sessions give the same places.
+//! The features together count as one unit of distance; another User-Agent counts another, another JA4 (without its extensions, which vary
+//! with resumption) half of one. A trait is a place on a sphere found by its digest, so that any two different values are about
+//! equally far apart and new ones need no list. Weights were chosen on the recorded set (`docs/SCIENCE.md`, section "Campaigns"). Promises:
+//! no value of a feature decides alone; the same sessions give the same places.
 //!
 //! Read next: `mod.rs`, `ja4_models::cluster`.
 
 use ja4_models::cluster::RobustScaler;
 use ja4_models::{FeatureSet, Matrix, Rng};
 
-use super::Session;
+use super::{Session, software};
 use crate::catalogue::{Catalogue, ModelKind};
 use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};
@@ -32,8 +32,11 @@ pub(super) fn matrix(frame: &FeatureFrame, sessions: &[Session]) -> Result<Matri
     let mut all = Vec::with_capacity(sessions.len() * (scaled.columns() + 2 * TRAIT_COLUMNS));
     for (row, session) in sessions.iter().enumerate() {
         all.extend(scaled.row(row).iter().map(|value| value * unit));
-        all.extend(place(&session.user_agent, USER_AGENT_WEIGHT));
-        all.extend(place(&session.ja4, JA4_WEIGHT));
+        let (tls, agent) = software(&session.ja4, &session.user_agent);
+        // No User-Agent is no common trait: what shows none is told apart by its TLS alone.
+        let agent = if agent.is_empty() { format!("\n{tls}") } else { agent };
+        all.extend(place(&agent, USER_AGENT_WEIGHT));
+        all.extend(place(&tls, JA4_WEIGHT));
     }
     Ok(Matrix::new(FeatureSet::numbered(scaled.columns() + 2 * TRAIT_COLUMNS)?, all)?)
 }

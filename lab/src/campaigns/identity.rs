@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Session;
+use super::{Session, Software, software};
 
 /// From this likeness on a group continues a campaign.
 const ALIKE: f64 = 0.5;
@@ -20,6 +20,9 @@ pub(super) struct Known {
     sessions: BTreeSet<String>,
     addresses: BTreeSet<String>,
     traits: BTreeSet<(&'static str, String)>,
+    /// Every software shown, and the one of most sessions, if there is one.
+    softwares: BTreeSet<Software>,
+    software: Option<Software>,
 }
 
 impl Known {
@@ -28,21 +31,41 @@ impl Known {
             id: id.to_owned(),
             sessions: members.clone().map(|session| session.id.clone()).collect(),
             addresses: members.clone().map(|session| session.src_ip.clone()).collect(),
-            traits: common(members).into_iter().map(|(name, value, _)| (name, value)).collect(),
+            traits: common(members.clone()).into_iter().map(|(name, value, _)| (name, value)).collect(),
+            softwares: members.clone().map(software_of).collect(),
+            software: most(members),
         }
     }
 
     fn likeness(&self, other: &Self) -> f64 {
         // The same hour grouped again: shared sessions say it all.
         let held = overlap(&self.sessions, &other.sessions);
-        let traits = if self.software() == other.software() { jaccard(&self.traits, &other.traits) } else { 0.0 };
+        let traits = match (&self.software, &other.software) {
+            (Some(own), Some(others)) if own == others => jaccard(&self.traits, &other.traits),
+            // Who rotates identities is known by the identities it rotates through.
+            (None, None) => jaccard(&self.softwares, &other.softwares),
+            // Groups of different software are never one by traits.
+            _ => 0.0,
+        };
         held.max(0.75 * traits + 0.25 * overlap(&self.addresses, &other.addresses))
     }
+}
 
-    /// The traits that name the software; groups of different software are never one by traits.
-    fn software(&self) -> Vec<&(&'static str, String)> {
-        self.traits.iter().filter(|(name, _)| matches!(*name, "User-Agent" | "JA4")).collect()
+fn software_of(session: &Session) -> Software {
+    software(&session.ja4, &session.user_agent)
+}
+
+/// The software that is common to the sessions.
+fn most<'a>(members: impl Iterator<Item = &'a Session>) -> Option<Software> {
+    let mut counts: BTreeMap<Software, usize> = BTreeMap::new();
+    let mut all = 0;
+    for member in members {
+        *counts.entry(software_of(member)).or_default() += 1;
+        all += 1;
     }
+    #[allow(clippy::cast_precision_loss, reason = "counts of sessions")]
+    let is_common = |times: usize| times as f64 >= COMMON * f64::from(all);
+    counts.into_iter().find(|(_, times)| is_common(*times)).map(|(software, _)| software)
 }
 
 /// The known campaign that `group` continues.
@@ -120,5 +143,16 @@ mod tests {
         assert_eq!(continued(&known, &moved).as_deref(), Some("c1"));
         let same_addresses: Vec<Session> = (0..6).map(|n| session(&format!("x{n}"), &format!("192.0.2.{n}"), "nikto")).collect();
         assert_eq!(continued(&known, &same_addresses), None);
+    }
+
+    #[test]
+    fn who_rotates_is_known_by_the_identities_and_not_by_the_host() {
+        let rotating = |ids: std::ops::Range<usize>, address: &str| -> Vec<Session> {
+            ids.map(|n| session(&format!("{address}-{n}"), address, &format!("Mozilla/5.0 (X{n})"))).collect()
+        };
+        let before = rotating(0..8, "192.0.2.1");
+        let known = [Known::new("c1", before.iter())];
+        assert_eq!(continued(&known, &rotating(1..8, "198.51.100.7")).as_deref(), Some("c1"));
+        assert_eq!(continued(&known, &rotating(20..28, "198.51.100.7")), None);
     }
 }

@@ -1,14 +1,16 @@
 //! Campaigns: anomalous sessions that belong together, under names that stay the same from cycle to cycle.
 //!
-//! Sessions are placed by what they do and by which software they show (`features.rs`), grouped by density (HDBSCAN), matched to the
-//! campaigns known before by members and traits (`identity.rs`), and rearranged as analysts decided (`decide.rs`).
+//! Sessions are placed by what they do and by which software they show (`features.rs`), grouped by density (HDBSCAN) and identity
+//! (`group.rs`), matched to the campaigns known before by members and traits (`identity.rs`), and rearranged as analysts decided
+//! (`decide.rs`).
 //! Promises: the same store gives the same campaigns; a decision of an analyst outlives every later grouping; campaigns not
 //! seen in a cycle stay as they are; nothing is done by a clock: what is recent is told by the sessions.
 //!
-//! Read next: `session.rs`, `features.rs`, `identity.rs`, `decide.rs`, `words.rs`.
+//! Read next: `session.rs`, `features.rs`, `group.rs`, `identity.rs`, `decide.rs`, `words.rs`.
 
 mod decide;
 mod features;
+mod group;
 mod identity;
 mod session;
 mod words;
@@ -16,11 +18,11 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_models::cluster::HdbscanParams;
 use ja4_replay::store::{Statement, Store, TableName};
 use serde::Serialize;
 
 pub use self::decide::{Decision, Field, Kind, decide};
+pub(crate) use self::group::{Software, software};
 use self::identity::Known;
 pub use self::session::{Session, network_of};
 use crate::error::LabError;
@@ -77,7 +79,7 @@ pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str) -> Resu
     let end = last.saturating_add(1).to_string();
     let sessions = session::read(&Rows::ask(store, &ANOMALIES, &[&first.to_string(), &end])?)?;
     let newest_ns = sessions.iter().map(|session| session.last_ns).max().unwrap_or_default();
-    let groups = group(frame, &sessions)?;
+    let groups = group::group(frame, &sessions)?;
     let since = newest_ns.saturating_sub(REMEMBERED_NS).to_string();
     let known = known(store, &since)?;
     let decisions = decide::read(store)?;
@@ -101,26 +103,6 @@ pub fn after_scores(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, n
     if let Err(error) = update(store, frame, scored_run).and_then(fleets) {
         notes.push(format!("scores are written, but grouping them failed: {error}"));
     }
-}
-
-/// Sessions by group, with how firmly each belongs.
-fn group(frame: &FeatureFrame, sessions: &[Session]) -> Result<Vec<Vec<Session>>, LabError> {
-    if sessions.len() < 2 {
-        return Ok(Vec::new());
-    }
-    let matrix = features::matrix(frame, sessions)?;
-    // Two sessions alike are a campaign among a hundred; among ten thousand it takes more to stand out.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a small count")]
-    let least = ((sessions.len() as f64).sqrt() / 8.0).round().clamp(2.0, 25.0) as usize;
-    let settings = HdbscanParams::default().min_cluster_size(least).min_samples(1).resolution(0.02).check()?;
-    let found = settings.fit(&matrix)?;
-    let with_membership = |row: usize| {
-        let mut session = sessions.get(row).cloned().unwrap_or_default();
-        session.membership = found.probabilities.get(row).copied().unwrap_or_default();
-        session.fresh = true;
-        session
-    };
-    Ok(found.members().into_iter().map(|rows| rows.into_iter().map(with_membership).collect()).collect())
 }
 
 /// Campaigns kept before, by id.

@@ -1,10 +1,11 @@
 //! Fleets: one client software behind many addresses and networks.
 //!
-//! The graph has client software (JA4 with its User-Agent) on one side and networks (autonomous systems, or /24 and /48 where none is
-//! known) on the other; an edge weighs the addresses seen with both. Its communities are where software and networks go together
+//! A client software is a JA4 without its extensions (they vary with resumption) and a User-Agent; what one campaign does with it is a fleet of its
+//! own, and a campaign that rotates through many identities is one fleet. The graph has these on one side and networks (autonomous systems, or /24 and /48 where none is
+//! known) on the other; an edge weighs the addresses seen with both, less for what is seen everywhere. Its communities are where software and networks go together
 //! more than chance would have it; a community is a fleet if its software comes from at least three addresses and its score
 //! reaches [`LEAST_SCORE`]. Promises: communities, identities and scores depend on what is stored alone; a fleet keeps its identity as long as
-//! its software does; fleets unseen for seven days before the newest session are removed.
+//! its software and campaign do; fleets unseen for seven days before the newest session are removed.
 //!
 //! Read next: `score.rs` (what makes a fleet suspicious), `ja4_models::graph` (communities).
 
@@ -18,7 +19,7 @@ use ja4_replay::store::{Statement, Store, TableName};
 use serde::Serialize;
 
 use self::score::{Fleet, Presence};
-use crate::campaigns::network_of;
+use crate::campaigns::{Software, network_of, software};
 use crate::error::LabError;
 use crate::rows::{Columns, Rows, short_id};
 
@@ -36,10 +37,15 @@ const FLEET_DETECTIONS: TableName = TableName { schema: "ja4_processing", table:
 
 /// Addresses a fleet has at least.
 const LEAST_ADDRESSES: usize = 3;
+/// Softwares a campaign shows when it counts as rotating.
+const ROTATING: usize = 4;
 /// Score a fleet has at least, 0 to 1.
 const LEAST_SCORE: f64 = 0.3;
 /// How long a fleet is kept after it was last seen, ns (7 days).
 const KEPT_NS: i64 = 7 * 86_400 * 1_000_000_000;
+
+const MS_NS: i64 = 1_000_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// What an update found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -55,18 +61,19 @@ pub struct FleetReport {
 /// # Errors
 /// The engine's refusal.
 pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> Result<FleetReport, LabError> {
-    let presences = presences(store, from_ms, to_ms)?;
-    let software: BTreeSet<&str> = presences.iter().map(|presence| presence.software.as_str()).collect();
+    let mut presences = presences(store, from_ms, to_ms)?;
+    let software: BTreeSet<&Software> = presences.iter().map(|presence| &presence.software).collect();
     let mut report = FleetReport { software: software.len(), fleets: 0 };
     let newest = presences.iter().map(|presence| presence.last_ns).max();
     let Some(newest) = newest else { return Ok(report) };
     let campaigns = campaigns(store)?;
+    name_actors(&mut presences, &campaigns);
     let known = known(store)?;
     let mut fleets: Vec<Fleet> =
         grouped(&presences)?.into_values().filter_map(|members| Fleet::of(&members, &campaigns)).collect();
     fleets.retain(|fleet| fleet.ips >= LEAST_ADDRESSES && fleet.score >= LEAST_SCORE);
     for fleet in &mut fleets {
-        fleet.id = format!("f{}", short_id([fleet.ja4.as_str(), &fleet.user_agent]).get(..10).unwrap_or_default());
+        fleet.id = format!("f{}", short_id([&fleet.actor]).get(..10).unwrap_or_default());
         if let Some((first, _)) = known.get(&fleet.id) {
             fleet.first_ns = fleet.first_ns.min(*first);
         }
@@ -75,7 +82,10 @@ pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> 
     let mut ids = BTreeSet::new();
     fleets.retain(|fleet| ids.insert(fleet.id.clone()));
     report.fleets = fleets.len();
-    let old = known.iter().filter(|(_, (_, last))| newest.saturating_sub(*last) > KEPT_NS).map(|(id, _)| id.clone());
+    // What was looked at anew and is no fleet any more goes, and so does what was not seen for a week.
+    let looked_at = from_ms.saturating_mul(MS_NS)..to_ms.saturating_add(HOUR_MS).saturating_mul(MS_NS);
+    let gone = |last: i64| looked_at.contains(&last) || newest.saturating_sub(last) > KEPT_NS;
+    let old = known.iter().filter(|(_, (_, last))| gone(*last)).map(|(id, _)| id.clone());
     ids.extend(old);
     let keys: Vec<&str> = ids.iter().map(String::as_str).collect();
     store.replace(FLEET_DETECTIONS, "fleet_id", &keys, Some(batch(&fleets, scored_run)?))?;
@@ -104,7 +114,8 @@ fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence
     let one = |row: usize| {
         let (ja4, user_agent, src_ip, asn) = (text(&ja4s, row), text(&agents, row), text(&ips, row), int(&asns, row));
         Presence {
-            software: format!("{ja4}\n{user_agent}"),
+            actor: String::new(),
+            software: software(&ja4, &user_agent),
             network: if asn > 0 { format!("AS{asn}") } else { network_of(&src_ip) },
             ja4,
             user_agent,
@@ -126,24 +137,55 @@ fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence
     Ok((0..rows.len()).map(one).collect())
 }
 
-/// Presences by community and, within it, by the software that most of its addresses show.
+/// Says who is behind each presence: a campaign with its software, a campaign that rotates, or the software alone.
+fn name_actors(presences: &mut [Presence], campaigns: &BTreeMap<(String, String), String>) {
+    let of = |presence: &Presence| {
+        // A session that nobody finds odd belongs to no campaign, even if another of its address and JA4 does.
+        let known = campaigns.get(&(presence.src_ip.clone(), presence.ja4.clone())).filter(|_| presence.anomalies > 0);
+        known.cloned().unwrap_or_default()
+    };
+    let mut shown: BTreeMap<String, BTreeSet<Software>> = BTreeMap::new();
+    for presence in presences.iter() {
+        shown.entry(of(presence)).or_default().insert(presence.software.clone());
+    }
+    for presence in presences {
+        let campaign = of(presence);
+        let rotates = !campaign.is_empty() && shown.get(&campaign).is_some_and(|shown| shown.len() >= ROTATING);
+        presence.actor = match (rotates, &presence.software) {
+            (true, _) => campaign,
+            (false, (tls, agent)) => format!("{campaign}\n{tls}\n{agent}"),
+        };
+    }
+}
+
+/// Presences by community and, within it, by the actor behind it.
 fn grouped(presences: &[Presence]) -> Result<BTreeMap<(u32, String), Vec<&Presence>>, LabError> {
     let mut nodes: BTreeMap<(u8, &str), u32> = BTreeMap::new();
     for presence in presences {
-        for key in [(0, presence.software.as_str()), (1, presence.network.as_str())] {
+        for key in [(0, presence.actor.as_str()), (1, presence.network.as_str())] {
             let next = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
             nodes.entry(key).or_insert(next);
         }
     }
     let node = |key: (u8, &str)| nodes.get(&key).copied().unwrap_or_default();
+    let mut popularity: BTreeMap<&Software, BTreeSet<&str>> = BTreeMap::new();
+    for presence in presences {
+        popularity.entry(&presence.software).or_default().insert(&presence.network);
+    }
+    let weight = |presence: &Presence| {
+        let networks = popularity.get(&presence.software).map_or(1, BTreeSet::len);
+        #[allow(clippy::cast_precision_loss, reason = "a count of networks")]
+        let weight = 1.0 / (1.0 + (networks as f64).ln());
+        weight
+    };
     let edges: Vec<(u32, u32, f64)> =
-        presences.iter().map(|presence| (node((0, &presence.software)), node((1, &presence.network)), 1.0)).collect();
+        presences.iter().map(|presence| (node((0, &presence.actor)), node((1, &presence.network)), weight(presence))).collect();
     let found = communities(&Graph::new(nodes.len(), &edges)?, 1.0);
     let mut grouped: BTreeMap<(u32, String), Vec<&Presence>> = BTreeMap::new();
     for presence in presences {
-        // An address belongs where its software does: the networks of a community may carry others as well.
-        let community = usize::try_from(node((0, &presence.software))).ok().and_then(|at| found.get(at)).copied();
-        grouped.entry((community.unwrap_or_default(), presence.software.clone())).or_default().push(presence);
+        // An address belongs where its actor does: the networks of a community may carry others as well.
+        let community = usize::try_from(node((0, &presence.actor))).ok().and_then(|at| found.get(at)).copied();
+        grouped.entry((community.unwrap_or_default(), presence.actor.clone())).or_default().push(presence);
     }
     Ok(grouped)
 }

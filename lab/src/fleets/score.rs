@@ -9,10 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::campaigns::Software;
+
 /// One client software at one address.
 #[derive(Debug, Clone)]
 pub(super) struct Presence {
-    pub software: String,
+    /// Who is behind it; named once campaigns are known.
+    pub actor: String,
+    pub software: Software,
     pub network: String,
     pub ja4: String,
     pub user_agent: String,
@@ -36,6 +40,9 @@ pub(super) struct Presence {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fleet {
     pub id: String,
+    pub actor: String,
+    pub softwares: usize,
+    /// JA4 and User-Agent of most of its addresses.
     pub ja4: String,
     pub user_agent: String,
     pub ips: usize,
@@ -63,9 +70,12 @@ impl Fleet {
             |of: fn(&Presence) -> &str| members.iter().map(|m| of(m)).filter(|v| !v.is_empty()).collect::<BTreeSet<_>>().len();
         let sum = |of: fn(&Presence) -> i64| members.iter().map(|m| of(m)).fold(0, i64::saturating_add);
         let sessions = sum(|m| m.sessions);
+        let shown = most_shown(members);
         let mut fleet = Self {
-            ja4: first.ja4.clone(),
-            user_agent: first.user_agent.clone(),
+            actor: first.actor.clone(),
+            softwares: members.iter().map(|m| &m.software).collect::<BTreeSet<_>>().len(),
+            ja4: shown.0.to_owned(),
+            user_agent: shown.1.to_owned(),
             ips: distinct(|m| &m.src_ip),
             networks: distinct(|m| &m.network),
             asns: members.iter().filter(|m| m.asn > 0).map(|m| m.asn).collect::<BTreeSet<_>>().len(),
@@ -113,7 +123,11 @@ impl Fleet {
     }
 
     pub(super) fn reason(&self) -> String {
-        let mut text = format!("one client software behind {} addresses in {} networks", self.ips, self.networks);
+        let what = match self.softwares {
+            0 | 1 => "one client software".to_owned(),
+            many => format!("one program that shows as {many} softwares"),
+        };
+        let mut text = format!("{what} behind {} addresses in {} networks", self.ips, self.networks);
         if !self.largest_network.is_empty() {
             let _ = write!(text, " (most in {})", self.largest_network);
         }
@@ -165,6 +179,13 @@ fn campaign(members: &[&Presence], campaigns: &BTreeMap<(String, String), String
     (2 * most.1 >= members.len()).then(|| most.0.to_owned())
 }
 
+/// JA4 and User-Agent of most presences.
+fn most_shown<'a>(members: &[&'a Presence]) -> (&'a str, &'a str) {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    members.iter().for_each(|m| *counts.entry((&m.ja4, &m.user_agent)).or_default() += 1);
+    counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0))).map(|(shown, _)| shown).unwrap_or_default()
+}
+
 fn largest_network(members: &[&Presence]) -> String {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     members.iter().for_each(|m| *counts.entry((&m.network, &m.as_name)).or_default() += 1);
@@ -184,7 +205,8 @@ mod tests {
 
     fn presence(address: usize, anomalies: i64, agent: &str) -> Presence {
         Presence {
-            software: agent.to_owned(),
+            actor: agent.to_owned(),
+            software: ("t13d".to_owned(), agent.to_owned()),
             network: format!("AS{}", 64_500 + address % 3),
             ja4: "t13d".to_owned(),
             user_agent: agent.to_owned(),

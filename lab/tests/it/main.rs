@@ -35,5 +35,6 @@ mod service_blocklist;
 mod service_http;
 mod service_lease;
 mod service_packaging;
+mod service_retrain;
 mod support;
 mod synth;

@@ -224,5 +224,9 @@ fn drift_of_a_single_hour_is_a_sentence_and_halves_of_one_hour_can_be_compared()
     assert!(said.trim_end().lines().last().unwrap().starts_with("keep: "), "{said}");
     let written = query(&db, "SELECT count(*) AS n FROM ja4_processing.ml_performance_metrics WHERE metric LIKE 'drift_ks:%'");
     assert!(written[0]["n"].as_i64().unwrap() > 50);
+    let all = || query(&db, "SELECT count(*) AS n FROM ja4_processing.ml_performance_metrics")[0]["n"].as_i64().unwrap();
+    let before = all();
+    lab_ok(&["drift", "--db", text(&db), "--reference", hour, "--now", hour]);
+    assert_eq!(all(), before, "the same comparison is recorded once");
     lab_fails(&["drift", "--db", text(&db), "--reference", "yesterday", "--now", hour]);
 }

@@ -166,11 +166,17 @@ fn killed_at_any_instant_the_next_cycle_finds_a_consistent_store() {
     assert_eq!(scores(&db), scores(&whole));
     let double = query(&db, "SELECT session_id FROM ja4_processing.ml_all_scores GROUP BY session_id HAVING count(*) > 1");
     assert!(double.is_empty(), "{double:?}");
+    for table in ["campaign_members", "fleet_detections"] {
+        let columns =
+            if table == "fleet_detections" { "fleet_id AS group_id, ips" } else { "session_id, campaign_id AS group_id" };
+        let rows = |db: &Path| query(db, &format!("SELECT {columns} FROM ja4_processing.{table} ORDER BY ALL"));
+        assert_eq!(rows(&db), rows(&whole), "{table}: nothing half, nothing twice");
+    }
     let alerts = std::fs::read_to_string(folder.path().join("alerts.jsonl")).unwrap_or_default();
     let mut keys: Vec<String> = alerts
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .map(|alert| format!("{} {}", alert["subject"], alert["window_ms"]))
+        .map(|alert| format!("{} {} {}", alert["kind"], alert["subject"], alert["window_ms"]))
         .collect();
     let count = keys.len();
     keys.sort();
