@@ -247,11 +247,10 @@ pub struct ScoreArgs {
     /// Only sessions that begin before this time (RFC 3339).
     #[arg(long, value_name = "T")]
     pub to: Option<String>,
-    /// A setting, e.g. threshold=0.7, fpr=0.01, trees=300, seed=7, weights.eif=1; may be given several times.
+    /// A setting, e.g. threshold=0.7, fpr=0.01, trees=300, seed=7, weights.eif=1, features-=NAME; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// Keep the re-ranking beside the verdicts in force, under this name, instead of putting it in force; only with settings that need no
-    /// feature: threshold, fpr, weights.*, allow+.
+    /// Keep the result beside the verdicts in force, under this name, instead of putting it in force.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "save_model"])]
     pub keep_as: Option<String>,
     /// Form of the summary.

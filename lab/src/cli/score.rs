@@ -17,12 +17,16 @@ use crate::error::LabError;
 use crate::{rescore, sessions};
 
 pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), LabError> {
+    if let Some(name) = &args.keep_as {
+        crate::audit::check_name("--keep-as", name)?;
+    }
     let plan = CyclePlan {
         settings: Settings::parse(&args.settings)?,
         load: args.model.clone(),
         save: args.save_model.clone(),
         from_ms: args.from.as_deref().map(parse_time).transpose()?,
         to_ms: args.to.as_deref().map(parse_time).transpose()?,
+        keep_as: args.keep_as.clone().map(|name| (name, Console::now_ns())),
         ..CyclePlan::default()
     };
     if !store::may_exist(&args.db) {
@@ -37,6 +41,10 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
     let report = cycle::run(&*store, &plan);
     bar.finish_and_clear();
     let mut report = report?;
+    if let Some(name) = &args.keep_as {
+        store.checkpoint()?;
+        report.notes.push(format!("kept as {name:?}; the verdicts in force are unchanged"));
+    }
     if report.features_digest.is_empty() {
         report.features_digest = store.digest(Contents::Features)?;
     }
@@ -65,15 +73,7 @@ fn rank_anew(args: &ScoreArgs, plan: &CyclePlan, store: &dyn Store, console: &Co
     let hours = (plan.from_ms.unwrap_or(i64::MIN / 2), plan.to_ms.unwrap_or(i64::MAX / 2));
     let keep_as = args.keep_as.as_deref();
     let done = if arithmetic { rescore::run(store, &args.settings, hours, keep_as, Console::now_ns())? } else { None };
-    let Some(report) = done else {
-        return match keep_as {
-            Some(_) => {
-                let text = "--keep-as: only threshold, fpr, weights.* and allow+ over scores of fixed weights can be kept beside the verdicts in force";
-                Err(LabError::Ask(text.to_owned()))
-            }
-            None => Ok(false),
-        };
-    };
+    let Some(report) = done else { return Ok(false) };
     if args.summary == SummaryFormat::Json {
         return console.line(&serde_json::to_string(&report).unwrap_or_default()).map(|()| true);
     }

@@ -59,6 +59,8 @@ pub struct CyclePlan {
     pub fit_only: bool,
     /// With `load`: fit what the folder lacks (it was kept before such sessions came) instead of failing.
     pub fit_missing: bool,
+    /// Keep the result under this name, with the driver's clock (ns since 1970), instead of putting it in force.
+    pub keep_as: Option<(String, i64)>,
 }
 
 /// What a run found.
@@ -122,6 +124,10 @@ pub(crate) struct Verdict {
 /// # Errors
 /// The engine's refusal, a model of other features, or a model folder that cannot be read or written.
 pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError> {
+    if !plan.settings.without.is_empty() && (plan.load.is_some() || plan.save.is_some()) {
+        let text = "features-: a model without features would meet them again when it is used; only scores can be kept (`score --keep-as`)";
+        return Err(LabError::Ask(text.to_owned()));
+    }
     let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
     let batches = feature_batches(store, plan)?;
     let whole = plan.from_ms.is_none() && plan.to_ms.is_none();
@@ -155,6 +161,10 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     verdicts.sort_by_key(|verdict| verdict.row);
     allow(&frame, &plan.settings, &mut verdicts)?;
     report.anomalies = count(verdicts.iter().filter(|verdict| verdict.anomaly).count());
+    if let Some((name, clock_ns)) = &plan.keep_as {
+        crate::rescore::keep_run(store, &frame, &verdicts, (name, *clock_ns), &plan.settings)?;
+        return Ok(report);
+    }
     let run_id = run_id(&plan.settings, &report);
     write::write(store, &frame, &verdicts, &run_id)?;
     crate::rescore::remember(store, &frame, &labels.exclusions)?;
@@ -202,6 +212,7 @@ impl Task<'_> {
     fn run(&self, report: &mut CycleReport) -> Result<Vec<Verdict>, LabError> {
         let settings = &self.plan.settings;
         let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
+        let values = without(values, self.catalogue.for_model(self.kind), &settings.without)?;
         let matrix = shaped(self.catalogue, self.kind, &values)?;
         let fit_on = self.fit_rows(report);
         let learning = matrix.select_rows(&fit_on);
@@ -362,6 +373,17 @@ impl Task<'_> {
         let json = serde_json::to_string(&parts).unwrap_or_default();
         (line, json)
     }
+}
+
+/// `values` with the neutral value in every row of the features named.
+fn without<'a>(values: Matrix, features: impl Iterator<Item = &'a Feature>, names: &[String]) -> Result<Matrix, LabError> {
+    if names.is_empty() {
+        return Ok(values);
+    }
+    let neutral: Vec<Option<f64>> = features.map(|feature| names.contains(&feature.name).then_some(feature.neutral)).collect();
+    let rows = values.values().chunks_exact(neutral.len().max(1));
+    let all = rows.flat_map(|row| row.iter().zip(&neutral).map(|(value, neutral)| neutral.unwrap_or(*value))).collect();
+    Ok(Matrix::new(values.features().clone(), all)?)
 }
 
 /// Addresses the analyst trusts keep their score and are not anomalous.

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::catalogue::{Catalogue, ModelKind};
 use crate::error::LabError;
 
 /// What a scoring run can be told by `--set KEY=VALUE`.
@@ -56,6 +57,9 @@ pub struct Settings {
     pub weight_boosted: f64,
     /// Sessions of these addresses are never anomalous.
     pub allow: Vec<String>,
+    /// Features that are taken away: every session has their neutral value, so no voice can learn from them.
+    #[serde(rename = "features-", skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 impl Default for Settings {
@@ -79,6 +83,7 @@ impl Default for Settings {
             weight_autoencoder: 0.2,
             weight_boosted: 0.6,
             allow: Vec::new(),
+            without: Vec::new(),
         }
     }
 }
@@ -106,7 +111,7 @@ impl RuleUse {
     }
 }
 
-const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+";
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, features-";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -156,6 +161,13 @@ impl Settings {
                 let address: std::net::IpAddr = value.parse().map_err(|_| ask(format!("{value:?} is no IP address")))?;
                 self.allow.push(address.to_string());
             }
+            "features-" => {
+                let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
+                if !catalogue.for_model(ModelKind::Complete).any(|feature| feature.name == value) {
+                    return Err(ask(format!("no model sees a feature {value:?}; docs/FEATURES.md lists them")));
+                }
+                self.without.push(value.to_owned());
+            }
             _ => return Err(ask(format!("there is no such key; there are {KEYS}"))),
         }
         Ok(())
@@ -171,8 +183,11 @@ mod tests {
         let parse = |text: &str| Settings::parse(&[text.to_owned()]);
         assert_eq!(parse("threshold=0.7").unwrap().threshold, Some(0.7));
         assert_eq!(parse("allow+=::1").unwrap().allow, ["::1"]);
+        assert_eq!(parse("features-=coherence_score").unwrap().without, ["coherence_score"]);
         assert_eq!(parse("rules.allow=label").unwrap().rules_allow, RuleUse::Label);
-        for bad in ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "tree=3"] {
+        for bad in
+            ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "features-=src_ip", "tree=3"]
+        {
             let message = parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("setting "), "{message}");
         }

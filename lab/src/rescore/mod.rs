@@ -5,13 +5,16 @@
 //! one transaction; a re-ranking kept under a name changes no verdict. Where arithmetic does not suffice (a learnt combination, another engine, other
 //! settings) [`applies`] or [`run`] says so, and the caller runs a full cycle.
 //!
-//! Read next: `sql/duckdb/queries/rescored.sql` (the arithmetic), `cycle/settings.rs`.
+//! Read next: `sql/duckdb/queries/rescored.sql` (the arithmetic), `keep.rs` (a full run kept under a name), `cycle/settings.rs`.
+
+mod keep;
 
 use std::collections::BTreeMap;
 
 use ja4_replay::store::{Engine, Statement, Store, TableName};
 use serde::Serialize;
 
+pub(crate) use self::keep::keep_run;
 use crate::cycle::baseline::Exclusion;
 use crate::cycle::session_id;
 use crate::cycle::settings::Settings;
@@ -35,6 +38,7 @@ const FORGET_ANOMALIES: &str = sql!("rescore_forget_anomalies");
 const KEEP_ANOMALIES: &str = sql!("rescore_keep_anomalies");
 const LEARNT: &str = sql!("rescore_learnt");
 const SCORE_BASELINE: TableName = TableName { schema: "ja4_processing", table: "score_baseline" };
+const KEPT_SCORES: TableName = TableName { schema: "ja4_processing", table: "kept_scores" };
 const KEPT_RANKINGS: TableName = TableName { schema: "ja4_processing", table: "kept_rankings" };
 
 /// Part of the false-positive rate at which each severity begins, as the ensemble has it.
@@ -232,6 +236,17 @@ fn keep(
     let mut all = vec![name];
     all.extend(values.texts());
     store.change_together(&[(FORGET, &[name]), (text.as_str(), all.as_slice())])?;
+    note_ranking(store, name, settings, report, clock_ns)
+}
+
+/// Notes a kept ranking in the list of them.
+fn note_ranking(
+    store: &dyn Store,
+    name: &str,
+    settings: &Settings,
+    report: &RescoreReport,
+    clock_ns: i64,
+) -> Result<(), LabError> {
     let batch = Columns::new()
         .text("name", [name])
         .int("ts_ns", [clock_ns])

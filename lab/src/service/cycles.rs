@@ -14,6 +14,7 @@ use std::time::Duration;
 use ja4_replay::store::{Engine, Store};
 
 use super::alert::Outlet;
+use super::http::App;
 use super::lease::{self, Claimant, Outcome};
 use super::link::Link;
 use super::state::State;
@@ -43,8 +44,8 @@ pub struct Cycles<'a> {
     pub link: &'a Arc<Link>,
     /// Where alerts go.
     pub outlet: &'a Outlet,
-    /// Keep the store open between cycles, for those who ask.
-    pub keep_open: bool,
+    /// Who is asked between cycles; then the store stays open.
+    pub app: Option<&'a Arc<App>>,
 }
 
 impl std::fmt::Debug for Cycles<'_> {
@@ -85,7 +86,7 @@ impl Cycles<'_> {
             if self.plan.once {
                 return result;
             }
-            if !self.keep_open {
+            if self.app.is_none() {
                 // Another program may have the file between the cycles.
                 self.link.close();
             }
@@ -166,6 +167,7 @@ impl Cycles<'_> {
             clock: self.clock,
             state: Arc::clone(self.state),
             outlet: self.outlet.clone(),
+            app: self.app.map(Arc::clone),
             say: Arc::clone(self.say),
         };
         let (send, done) = sync_channel(1);
@@ -220,6 +222,7 @@ struct Job {
     clock: Clock,
     state: Arc<State>,
     outlet: Outlet,
+    app: Option<Arc<App>>,
     say: Say,
 }
 
@@ -243,8 +246,13 @@ impl Job {
             clock_ns: (self.clock.wall_ns)(),
         }
         .run();
+        // Everything that is served has been written: the first answers are made before anybody waits for them.
+        let ready = self.app.as_ref().map(|app| app.prepare(&*self.store));
         let took_ms = (self.clock.steady_ns)().saturating_sub(begun_ns) / 1_000_000;
         self.state.done((self.clock.wall_ns)(), took_ms, newest_ns, &report);
+        if let (Some(app), Some(ready)) = (&self.app, ready) {
+            app.keep(ready);
+        }
         (self.say)(&format!("cycle: {} sessions, {} anomalous, {took_ms} ms", report.sessions, report.anomalies));
         for note in &report.notes {
             (self.say)(note);

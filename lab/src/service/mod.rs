@@ -72,18 +72,15 @@ pub struct Plan {
 pub fn run(plan: &Plan, clock: Clock, say: &Say, stop: &Arc<AtomicBool>) -> Result<(), LabError> {
     let state = Arc::new(state::State::new((clock.wall_ns)()));
     let link = Arc::new(link::Link::new(&plan.db, plan.threads, clock, Arc::clone(&state)));
-    let server = match &plan.listen {
-        None => None,
-        Some(listen) => {
-            let app = http::App::new(Arc::clone(&link), Arc::clone(&state), clock, listen)?;
-            let server = http::Server::start(listen, app)?;
-            say(&format!("listening on http://{}", server.address()));
-            Some(server)
-        }
-    };
+    let (mut app, mut server) = (None, None);
+    if let Some(listen) = &plan.listen {
+        let answering = http::App::new(Arc::clone(&link), Arc::clone(&state), clock, listen)?;
+        let listening = http::Server::start(listen, Arc::clone(&answering))?;
+        say(&format!("listening on http://{}", listening.address()));
+        (app, server) = (Some(answering), Some(listening));
+    }
     let outlet = alert::Outlet::start(&plan.alerts, Arc::clone(&state), say);
-    let result =
-        cycles::Cycles { plan, clock, say, stop, state: &state, link: &link, outlet: &outlet, keep_open: server.is_some() }.run();
+    let result = cycles::Cycles { plan, clock, say, stop, state: &state, link: &link, outlet: &outlet, app: app.as_ref() }.run();
     // The alerts of the last cycle get their chance; then the listener, then the store.
     outlet.finish(if plan.once { alert::PATIENCE_ONCE } else { alert::PATIENCE_STOP });
     if let Some(server) = server {

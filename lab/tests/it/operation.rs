@@ -147,8 +147,30 @@ fn re_ranking_is_what_a_full_run_gives_and_a_kept_one_changes_nothing() {
     ]);
     let off = query(&db, "SELECT max(abs(score - score_eif)) AS d FROM ja4_processing.ml_all_scores");
     assert!(off[0]["d"].as_f64().unwrap() < 1e-12, "{off:?}");
-    let message = lab_fails(&["score", "--db", text(&db), "--set", "trees=5", "--keep-as", "x"]);
-    assert!(message.contains("--keep-as"), "{message}");
+}
+
+#[test]
+fn another_forest_and_fewer_features_are_fitted_anew_and_kept_beside_the_verdicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = site(folder.path());
+    let before = verdicts(&db);
+    let kept = |name: &str, settings: &[&str]| {
+        let settings: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        lab_ok(&[&["score", "--db", text(&db), "--keep-as", name], &settings[..]].concat());
+        let of = format!("SELECT session_id, score FROM ja4_processing.kept_scores WHERE name = '{name}' ORDER BY session_id");
+        query(&db, &of)
+    };
+    let small = kept("small", &["trees=5"]);
+    let blind = kept("blind", &["features-=coherence_score", "features-=ja4_browser_known"]);
+    assert_eq!((small.len(), blind.len()), (before.len(), before.len()));
+    assert_ne!(small, blind);
+    assert_eq!(verdicts(&db), before, "no verdict changed");
+    let noted = query(&db, "SELECT name, sessions, settings FROM ja4_processing.kept_rankings ORDER BY name");
+    assert_eq!(noted.len(), 2);
+    assert!(noted[0]["settings"].as_str().unwrap().contains("coherence_score"), "{noted:?}");
+    assert_eq!(kept("small", &["trees=5"]), small, "the same again replaces itself");
+    lab_fails(&["score", "--db", text(&db), "--set", "features-=nothing", "--keep-as", "x"]);
+    lab_fails(&["score", "--db", text(&db), "--set", "trees=5", "--keep-as", ""]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Squared distances from one point to a block of points, with whatever vector registers the processor has.
 //!
 //! Promises: the same additions in the same order on every instruction set (no fused multiply-add), so the same bits.
-//! `pulp` detects the instruction set and wraps it safely.
+//! Single precision serves to pass over what is far (`screen.rs`). `pulp` detects the instruction set and wraps it safely.
 
 /// Points of a block.
 pub(super) const LANES: usize = 32;
@@ -24,6 +24,11 @@ impl Kernel {
     /// `block` holds column after column, [`LANES`] values each. Gives the smallest.
     pub(super) fn squared_distances(self, point: &[f64], block: &[f64], out: &mut [f64; LANES]) -> f64 {
         self.run(|| squared_distances(point, block, out))
+    }
+
+    /// Which points of a block are not farther than `limit` (squared), in single precision, as bits.
+    pub(super) fn within(self, point: &[f32], block: &[f32], limit: f32) -> u32 {
+        self.run(|| within(point, block, limit))
     }
 
     /// Squared distance from a point to the nearest place of a box.
@@ -56,6 +61,20 @@ impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
     fn call(self) -> R {
         (self.0)()
     }
+}
+
+#[inline(always)]
+fn within(point: &[f32], block: &[f32], limit: f32) -> u32 {
+    let mut sums = [0.0_f32; LANES];
+    let (columns, _) = block.as_chunks::<LANES>();
+    for (value, column) in point.iter().zip(columns) {
+        for (sum, other) in sums.iter_mut().zip(column) {
+            let difference = value - other;
+            *sum += difference * difference;
+        }
+    }
+    // What is not a number (a lane beyond the points, a square too large) is looked at exactly.
+    sums.iter().enumerate().fold(0, |bits, (lane, sum)| bits | (u32::from(!(*sum > limit)) << lane))
 }
 
 #[inline(always)]

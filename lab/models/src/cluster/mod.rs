@@ -12,6 +12,7 @@ mod hyperparams;
 mod kernel;
 mod points;
 mod scale;
+mod screen;
 mod spanning;
 
 use std::collections::BTreeMap;

@@ -2,11 +2,12 @@
 //!
 //! Promises: the tree depends on the values and their order alone; node 0 is the root, children come after their parents.
 //!
-//! Read next: `kernel.rs` (distances to a block), `spanning.rs` (who searches here).
+//! Read next: `kernel.rs` (distances to a block), `screen.rs` (what is passed over), `spanning.rs` (who searches here).
 
 use std::collections::HashMap;
 
 use super::kernel::{Kernel, LANES};
+use super::screen::Screen;
 use crate::matrix::Matrix;
 
 /// No node.
@@ -29,6 +30,7 @@ pub(super) struct Points {
     boxes: Vec<f64>,
     /// Values of each leaf, column by column, padded with infinities to `LANES`.
     blocks: Vec<f64>,
+    screen: Screen,
     pub(super) kernel: Kernel,
 }
 
@@ -68,6 +70,7 @@ impl Points {
             nodes: Vec::new(),
             boxes: Vec::new(),
             blocks: Vec::new(),
+            screen: Screen::default(),
             kernel: Kernel::detect(),
         };
         let order = points.arrange(&unordered, None);
@@ -75,6 +78,8 @@ impl Points {
         let order = points.arrange(&unordered, Some(&thinness));
         points.row = order.iter().map(|&place| rows[place as usize]).collect();
         points.weight = order.iter().map(|&place| weight[place as usize]).collect();
+        let (low, high) = points.limits(0);
+        points.screen = Screen::new(&points.values, &points.blocks, low, high);
         points
     }
 
@@ -125,6 +130,27 @@ impl Points {
         let size = self.columns * LANES;
         let start = node.block as usize * size;
         self.kernel.squared_distances(point, &self.blocks[start..start + size], out)
+    }
+
+    /// As [`Points::distances`] from point number `point`, but points farther than `limit` (squared) may be given as infinitely far.
+    pub(super) fn near(&self, point: usize, node: &Node, limit: f64, out: &mut [f64; LANES]) -> f64 {
+        let found = self.screen.within(self.kernel, point, node.block as usize, limit) & lanes(node);
+        if found.count_ones() > FEW {
+            return self.distances(self.values(point), node, out);
+        }
+        *out = [f64::INFINITY; LANES];
+        let mut least = f64::INFINITY;
+        let mut left = found;
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let pairs = self.values(point).iter().zip(self.values(node.start as usize + lane));
+            // In the order of the kernel, for the same bits.
+            let distance = pairs.fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b));
+            out[lane] = distance;
+            least = least.min(distance);
+        }
+        least
     }
 
     /// Lows and highs of a node.
@@ -200,6 +226,14 @@ impl Points {
             }
         }
     }
+}
+
+/// So many points of a block are measured one by one; of more the whole block.
+const FEW: u32 = 6;
+
+/// The lanes that hold points of a leaf, as bits.
+fn lanes(node: &Node) -> u32 {
+    u32::MAX >> (LANES - node.points().len().min(LANES))
 }
 
 /// Points of the thin tail that make a node of their own.

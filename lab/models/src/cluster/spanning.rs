@@ -114,7 +114,7 @@ impl Nearest {
         }
         let node = &points.nodes[leaf];
         let mut distances = [0.0; LANES];
-        if points.distances(values, node, &mut distances) >= self.bound() {
+        if points.near(point, node, self.bound(), &mut distances) >= self.bound() {
             return;
         }
         for (&distance, other) in distances.iter().zip(node.points()) {
@@ -299,7 +299,7 @@ impl<'a> Boruvka<'a> {
     /// Compares a point with those of a leaf.
     fn look(&self, search: &mut Search, node: &Node) {
         let mut distances = [0.0; LANES];
-        if self.points.distances(self.points.values(search.point), node, &mut distances) > search.limit() {
+        if self.points.near(search.point, node, search.limit(), &mut distances) > search.limit() {
             return;
         }
         let own_core = self.core[search.point];

@@ -30,13 +30,16 @@ struct Entry {
     media_type: &'static str,
     bytes: Bytes,
     serial: u64,
+    /// How often it was given.
+    given: u64,
 }
 
 impl Cache {
     /// The answer to `key`, if one is kept.
     pub fn get(&mut self, key: &str, generation: u64, now_ns: i64) -> Option<(&'static str, Bytes)> {
         self.renew(generation);
-        let entry = self.entries.get(key).filter(|entry| now_ns < entry.until_ns)?;
+        let entry = self.entries.get_mut(key).filter(|entry| now_ns < entry.until_ns)?;
+        entry.given += 1;
         Some((entry.media_type, entry.bytes.clone()))
     }
 
@@ -51,13 +54,21 @@ impl Cache {
         self.serial += 1;
         self.bytes += size;
         self.order.push_back((key.clone(), self.serial));
-        self.entries.insert(key, Entry { until_ns, media_type, bytes, serial: self.serial });
+        self.entries.insert(key, Entry { until_ns, media_type, bytes, serial: self.serial, given: 0 });
         while self.bytes > BYTES {
             let Some((oldest, serial)) = self.order.pop_front() else { return };
             if self.entries.get(&oldest).is_some_and(|entry| entry.serial == serial) {
                 self.forget(&oldest);
             }
         }
+    }
+
+    /// What was asked more than once in this generation, most asked first; at most `most`.
+    pub fn asked_again(&self, most: usize) -> Vec<String> {
+        let mut keys: Vec<(u64, &String)> =
+            self.entries.iter().map(|(key, entry)| (entry.given, key)).filter(|(given, _)| *given > 0).collect();
+        keys.sort_by(|a, b| b.cmp(a));
+        keys.into_iter().take(most).map(|(_, key)| key.clone()).collect()
     }
 
     fn forget(&mut self, key: &str) {
@@ -90,6 +101,7 @@ mod tests {
         assert!(cache.get("k99", 1, 100).is_none(), "past its time");
         cache.put("k99".to_owned(), 1, 200, "t", Bytes::from_static(b"new"));
         assert_eq!(cache.get("k99", 1, 150).unwrap().1, "new");
+        assert_eq!(cache.asked_again(5), ["k99"], "what was given, not what was only kept");
         assert!(cache.get("k99", 2, 150).is_none(), "another generation");
         cache.put("late".to_owned(), 1, 200, "t", Bytes::new());
         assert!(cache.get("late", 2, 0).is_none());

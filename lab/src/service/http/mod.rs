@@ -4,15 +4,17 @@
 //! holds more than its share of connections, time or memory (`gate.rs`, `rate.rs`, [`ASKING`], [`LIMIT`]); beyond loopback nothing
 //! but `/health` and `/ready` is told without the token; every answer carries the headers that keep a browser from misusing it.
 //!
-//! Read next: `../api/mod.rs` (what the answers are), `gate.rs`, `rate.rs`, `token.rs`, `cache.rs`.
+//! Read next: `../api/mod.rs` (what the answers are), `gate.rs`, `rate.rs`, `token.rs`, `cache.rs`, `ready.rs`.
 
 mod cache;
 mod gate;
 mod rate;
+mod ready;
 pub mod token;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ use axum::extract::{ConnectInfo, Query as UrlQuery, Request, State as Shared};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use ja4_replay::metrics::CONTENT_TYPE;
-use tokio::sync::{Semaphore, oneshot};
+use ja4_replay::store::Engine;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, oneshot};
 
 use self::cache::Cache;
 use self::gate::{Client, Gate};
@@ -41,8 +44,12 @@ const ASKING: usize = 4;
 const LIMIT: Duration = Duration::from_secs(10);
 /// The longest path with query, bytes.
 const LONGEST_URI: usize = 4096;
-/// How long a kept answer is served while nothing says that the store changed, ns.
+/// How long a kept answer is served while nothing says that the store changed, ns: of a server, where others write too.
 const KEPT_NS: i64 = 30_000_000_000;
+/// The same of a DuckDB file, which is ours alone: only a cycle changes it, and that begins a generation.
+const KEPT_ALONE_NS: i64 = 3_600_000_000_000;
+/// Questions that several may be waiting for at a time.
+const TURNS: usize = 1024;
 
 /// Where and how to listen.
 #[derive(Debug, Clone)]
@@ -66,6 +73,8 @@ pub struct App {
     token: Option<Token>,
     rate: Mutex<Rate>,
     cache: Mutex<Cache>,
+    /// Who asks the store a question; others who ask the same wait for the answer.
+    turns: Mutex<BTreeMap<String, Weak<AsyncMutex<()>>>>,
     asking: Arc<Semaphore>,
     openapi: Bytes,
 }
@@ -91,9 +100,37 @@ impl App {
             token: listen.token.clone(),
             rate: Mutex::new(Rate::new(listen.rate)),
             cache: Mutex::default(),
+            turns: Mutex::default(),
             asking: Arc::new(Semaphore::new(ASKING)),
             openapi: Bytes::from(openapi::document().to_string()),
         }))
+    }
+
+    /// The answer to `key` that is kept, if one is.
+    fn kept(&self, key: &str, generation: u64) -> Option<Answer> {
+        let now_ns = (self.clock.steady_ns)();
+        let (media_type, bytes) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(key, generation, now_ns)?;
+        self.state.cache_hit();
+        Some(Answer { status: StatusCode::OK, media_type, bytes })
+    }
+
+    fn kept_until(&self, now_ns: i64) -> i64 {
+        let alone = self.link.engine() == Some(Engine::DuckDb);
+        now_ns.saturating_add(if alone { KEPT_ALONE_NS } else { KEPT_NS })
+    }
+
+    /// The turn of a question: one asks the store, the others find the answer kept when theirs comes.
+    fn turn(&self, key: &str) -> Arc<AsyncMutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {
+            return turn;
+        }
+        if turns.len() >= TURNS {
+            turns.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let turn = Arc::new(AsyncMutex::new(()));
+        turns.insert(key.to_owned(), Arc::downgrade(&turn));
+        turn
     }
 }
 
@@ -287,12 +324,17 @@ fn decoded(text: &str) -> Result<String, Problem> {
 async fn ask(app: &Arc<App>, uri: &Uri, query: api::Query) -> Result<Answer, Problem> {
     let generation = app.state.generation();
     let key = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let now_ns = (app.clock.steady_ns)();
-    if let Some((media_type, bytes)) = app.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key, generation, now_ns) {
-        app.state.cache_hit();
-        return Ok(Answer { status: StatusCode::OK, media_type, bytes });
+    if let Some(answer) = app.kept(&key, generation) {
+        return Ok(answer);
     }
     let busy = || Problem::later(503, "the store is busy; ask again, or for less", 2);
+    let turn = app.turn(&key);
+    let _asking = tokio::time::timeout(LIMIT, turn.lock()).await.map_err(|_| busy())?;
+    // Whoever had the turn before asked the same.
+    if let Some(answer) = app.kept(&key, generation) {
+        return Ok(answer);
+    }
+    let begun_ns = (app.clock.steady_ns)();
     let permit = tokio::time::timeout(LIMIT, Arc::clone(&app.asking).acquire_owned());
     let permit = permit.await.map_err(|_| busy())?.map_err(|_| busy())?;
     let link = Arc::clone(&app.link);
@@ -310,7 +352,7 @@ async fn ask(app: &Arc<App>, uri: &Uri, query: api::Query) -> Result<Answer, Pro
     let body = result.map_err(|error| store_problem(away, &error))?;
     let bytes = Bytes::from(body.bytes);
     let mut cache = app.cache.lock().unwrap_or_else(PoisonError::into_inner);
-    cache.put(key, generation, now_ns.saturating_add(KEPT_NS), body.media_type, bytes.clone());
+    cache.put(key, generation, app.kept_until(begun_ns), body.media_type, bytes.clone());
     Ok(Answer { status: StatusCode::OK, media_type: body.media_type, bytes })
 }
 
