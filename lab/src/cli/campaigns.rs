@@ -65,6 +65,9 @@ fn decide(args: &DecisionArgs, kind: Kind, threads: usize, console: &Console) ->
 
 pub fn fleets(args: &FleetsArgs, console: &Console) -> Result<(), LabError> {
     let store = sessions::open_confined(&args.db)?;
+    if let Some(id) = &args.id {
+        return console.rows(&[fleets::show(&*store, id)?], args.format);
+    }
     let batches = fleets::list(&*store)?;
     if is_empty(&batches) {
         console.note("no fleets: they are one client software at three or more addresses, when `ja4-lab score` runs");

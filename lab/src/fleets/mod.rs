@@ -33,6 +33,7 @@ const SESSIONS: Statement = sql!("fleet_sessions");
 const CAMPAIGN_OF: Statement = sql!("fleet_campaigns");
 const KNOWN: Statement = sql!("fleets_known");
 const LIST: Statement = sql!("fleets_list");
+const NEWEST: Statement = sql!("drift_windows");
 const FLEET_DETECTIONS: TableName = TableName { schema: "ja4_processing", table: "fleet_detections" };
 
 /// Addresses a fleet has at least.
@@ -61,26 +62,19 @@ pub struct FleetReport {
 /// # Errors
 /// The engine's refusal.
 pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> Result<FleetReport, LabError> {
-    let mut presences = presences(store, from_ms, to_ms)?;
+    let presences = presences(store, from_ms, to_ms)?;
     let software: BTreeSet<&Software> = presences.iter().map(|presence| &presence.software).collect();
     let mut report = FleetReport { software: software.len(), fleets: 0 };
     let newest = presences.iter().map(|presence| presence.last_ns).max();
     let Some(newest) = newest else { return Ok(report) };
-    let campaigns = campaigns(store)?;
-    name_actors(&mut presences, &campaigns);
     let known = known(store)?;
-    let mut fleets: Vec<Fleet> =
-        grouped(&presences)?.into_values().filter_map(|members| Fleet::of(&members, &campaigns)).collect();
-    fleets.retain(|fleet| fleet.ips >= LEAST_ADDRESSES && fleet.score >= LEAST_SCORE);
+    let mut fleets: Vec<Fleet> = among(store, presences)?.into_iter().map(|(fleet, _)| fleet).collect();
     for fleet in &mut fleets {
-        fleet.id = format!("f{}", short_id([&fleet.actor]).get(..10).unwrap_or_default());
         if let Some((first, _)) = known.get(&fleet.id) {
             fleet.first_ns = fleet.first_ns.min(*first);
         }
     }
-    fleets.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
-    let mut ids = BTreeSet::new();
-    fleets.retain(|fleet| ids.insert(fleet.id.clone()));
+    let mut ids: BTreeSet<String> = fleets.iter().map(|fleet| fleet.id.clone()).collect();
     report.fleets = fleets.len();
     // What was looked at anew and is no fleet any more goes, and so does what was not seen for a week.
     let looked_at = from_ms.saturating_mul(MS_NS)..to_ms.saturating_add(HOUR_MS).saturating_mul(MS_NS);
@@ -98,6 +92,50 @@ pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> 
 /// The engine's refusal.
 pub fn list(store: &dyn Store) -> Result<Vec<RecordBatch>, LabError> {
     Ok(store.ask(&LIST, &[])?)
+}
+
+/// Who belongs to a fleet: one row for each address and what it showed as, in the week before the newest scored hour.
+///
+/// # Errors
+/// There is no such fleet, or the engine's refusal.
+pub fn show(store: &dyn Store, id: &str) -> Result<RecordBatch, LabError> {
+    let newest = Rows::ask(store, &NEWEST, &[])?.int("last_ms")?.first().copied().unwrap_or(-1);
+    let from_ms = newest.saturating_sub(KEPT_NS / MS_NS);
+    let found = among(store, presences(store, from_ms, newest.saturating_add(1))?)?;
+    let Some((_, members)) = found.into_iter().find(|(fleet, _)| fleet.id == id) else {
+        let shown = crate::render::visible(id);
+        return Err(LabError::Ask(format!(
+            "fleets: there is no fleet {shown:?} in the week before the newest scored hour; `ja4-lab fleets` lists them"
+        )));
+    };
+    Columns::new()
+        .text("src_ip", members.iter().map(|member| &member.src_ip))
+        .text("network", members.iter().map(|member| &member.network))
+        .text("country", members.iter().map(|member| &member.country))
+        .text("ja4", members.iter().map(|member| &member.ja4))
+        .text("user_agent", members.iter().map(|member| &member.user_agent))
+        .int("sessions", members.iter().map(|member| member.sessions))
+        .int("anomalies", members.iter().map(|member| member.anomalies))
+        .int("hits", members.iter().map(|member| member.hits))
+        .int("first_ns", members.iter().map(|member| member.first_ns))
+        .int("last_ns", members.iter().map(|member| member.last_ns))
+        .batch()
+}
+
+/// Fleets among presences, worst first, each with its members.
+fn among(store: &dyn Store, mut presences: Vec<Presence>) -> Result<Vec<(Fleet, Vec<Presence>)>, LabError> {
+    let campaigns = campaigns(store)?;
+    name_actors(&mut presences, &campaigns);
+    let mut fleets = Vec::new();
+    for members in grouped(&presences)?.into_values() {
+        let fleet = Fleet::of(&members, &campaigns).filter(|fleet| fleet.ips >= LEAST_ADDRESSES && fleet.score >= LEAST_SCORE);
+        if let Some(mut fleet) = fleet {
+            fleet.id = format!("f{}", short_id([&fleet.actor]).get(..10).unwrap_or_default());
+            fleets.push((fleet, members.into_iter().cloned().collect()));
+        }
+    }
+    fleets.sort_by(|(a, _): &(Fleet, Vec<Presence>), (b, _)| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
+    Ok(fleets)
 }
 
 fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence>, LabError> {

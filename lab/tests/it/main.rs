@@ -18,6 +18,7 @@ mod bad_network;
 mod clickhouse;
 mod determinism;
 mod experiment;
+mod grouping_truth;
 mod help;
 mod join_truth;
 mod keylog;

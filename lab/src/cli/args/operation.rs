@@ -292,6 +292,9 @@ pub struct FleetsArgs {
     /// Database.
     #[arg(long, value_name = "DB")]
     pub db: PathBuf,
+    /// The addresses of this fleet instead of the list.
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub format: RowFormat,
