@@ -65,11 +65,11 @@ fn a_drifted_model_is_retrained_judged_on_hours_nobody_saw_and_everything_is_rec
     assert_eq!(attempt.len(), 1, "{attempt:?}");
     let detail: Value = serde_json::from_str(attempt[0]["detail"].as_str().unwrap()).unwrap();
     assert_eq!(detail["champion"], first.as_str());
-    // Four hours before the held-out two: the challenger's manifest says so.
+    // The challenger learned until the held-out two hours begin: its manifest says so.
     let challenger = detail["challenger"].as_str().unwrap();
     let manifest: Value = serde_json::from_str(&lab_ok(&["model", "show", challenger, "--models", text(&models)])).unwrap();
     assert_eq!(manifest["data"]["to_ms"], detail["holdout_from_ms"], "it learned from nothing that judged it");
-    assert_eq!(detail["holdout_from_ms"].as_i64(), Some(1_793_721_600_000), "16:00");
+    assert_eq!(detail["holdout_from_ms"].as_i64(), Some(1_793_725_200_000), "17:00: the last visits end after 18:00");
     let precision = metrics(&db, "retrain_ap");
     let of = |id: &str| precision.iter().find(|row| row["model_id"] == id).unwrap()["value"].as_f64().unwrap();
     let wins = of(challenger) >= of(&first) - 0.01;
