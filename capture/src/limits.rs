@@ -15,6 +15,8 @@ pub struct Limits {
     pub flows: usize,
     /// TCP connections that are done and only remembered, so that later packets cost one look-up.
     pub finished_flows: usize,
+    /// Silence after which a connection that is done is no longer remembered, seconds of packet time (in steps of half a minute).
+    pub finished_idle_secs: u32,
     /// UDP conversations (QUIC, DTLS) being watched.
     pub udp_flows: usize,
     /// Bytes held for one connection: out-of-order segments, half hellos, half certificates.
@@ -52,6 +54,7 @@ impl Default for Limits {
         Self {
             flows: 100_000,
             finished_flows: 500_000,
+            finished_idle_secs: 3600,
             udp_flows: 50_000,
             flow_bytes: 256 * 1024,
             total_bytes: 64 * 1024 * 1024,

@@ -121,10 +121,26 @@ fn section(text: &mut String, title: &str, batches: &[RecordBatch], nothing: &st
         }
         for name in &names {
             let value = row.get(name).map_or("", String::as_str);
+            let value = if name == "tls_version" { tls_version(value) } else { value };
             if !value.is_empty() {
                 let _ = writeln!(text, "  {name:<20} {}", visible(value));
             }
         }
+    }
+}
+
+/// The protocol of a version's number (RFC 8446 §4.1.2, RFC 9147 §5.3); an unknown number as it is.
+fn tls_version(code: &str) -> &str {
+    match code {
+        "768" => "SSL 3.0",
+        "769" => "TLS 1.0",
+        "770" => "TLS 1.1",
+        "771" => "TLS 1.2",
+        "772" => "TLS 1.3",
+        "65279" => "DTLS 1.0",
+        "65277" => "DTLS 1.2",
+        "65276" => "DTLS 1.3",
+        other => other,
     }
 }
 

@@ -3,14 +3,14 @@
 //! Promises: no control character, escape sequence or bidirectional override reaches a terminal raw; a CSV cell that a
 //! spreadsheet would execute is neutralised; JSON is one object per line; the same rows give the same bytes.
 //!
-//! Read next: `cli/mod.rs`, which chooses the form.
+//! Read next: `cli/mod.rs`, which chooses the form; `ja4_replay::visible` (which characters act).
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
+pub use ja4_replay::visible::{json_text, visible, visible_json};
 
 /// Writes `batches` as JSON Lines.
 ///
@@ -53,7 +53,8 @@ pub fn csv(out: &mut dyn Write, batches: &[RecordBatch]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `batches` as a table for people; `width` is the terminal's, where there is one.
+/// Writes `batches` as a table for people; `width` is the terminal's, where there is one. Instants (columns `…_ns` and `…_ms` that
+/// hold a time since 1970) are written as UTC; the other forms keep the number.
 ///
 /// # Errors
 /// The writer's refusal.
@@ -62,14 +63,32 @@ pub fn table(out: &mut dyn Write, batches: &[RecordBatch], width: Option<u16>) -
     let mut table = new_table(width);
     table.set_header(first.schema().fields().iter().map(|field| Cell::new(visible(field.name()))));
     for batch in batches {
+        let schema = batch.schema();
         for row in 0..batch.num_rows() {
-            table.add_row(batch.columns().iter().map(|column| {
+            table.add_row(schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+                if let Some(time) = instant(field.name(), column.as_ref(), row) {
+                    return Cell::new(time);
+                }
                 let cell = Cell::new(visible(&plain_value(column.as_ref(), row)));
                 if is_number(column.as_ref()) { cell.set_alignment(CellAlignment::Right) } else { cell }
             }));
         }
     }
     writeln!(out, "{table}")
+}
+
+/// The instant that a cell holds, as UTC to the millisecond. A gap or a latency has the same endings to its name, but is never
+/// thirty years long.
+fn instant(name: &str, column: &dyn Array, row: usize) -> Option<String> {
+    let unit_ns: i64 = match name.rsplit_once('_') {
+        Some((_, "ns")) => 1,
+        Some((_, "ms")) => 1_000_000,
+        _ => return None,
+    };
+    let values = column.as_any().downcast_ref::<Int64Array>().filter(|values| values.is_valid(row))?;
+    let ns = values.value(row).checked_mul(unit_ns).filter(|ns| *ns > 1_000_000_000_000_000_000)?;
+    let time = jiff::Timestamp::from_nanosecond(i128::from(ns)).ok()?;
+    Some(time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
 }
 
 /// An empty table in the house style.
@@ -84,73 +103,10 @@ pub fn new_table(width: Option<u16>) -> Table {
     table
 }
 
-/// `text` with everything that would act on a terminal shown as an escape.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts(c) {
-            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
 /// As [`visible`], with line ends left as they are.
 #[must_use]
 pub fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
-}
-
-/// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width and tag characters.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// A JSON string in which acting characters are `\uXXXX`, so that printing it is harmless.
-#[must_use]
-pub fn json_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(2));
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if acts(c) => {
-                let mut units = [0_u16; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// JSON that another writer made, with the acting characters inside its texts as `\uXXXX`.
-#[must_use]
-pub fn visible_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if acts(c) {
-            let mut units = [0_u16; 2];
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// A CSV cell: quoted where needed, and with a leading apostrophe where a spreadsheet would run it.
@@ -204,14 +160,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_reaches_a_terminal_raw() {
-        let hostile = "a\u{1b}]0;x\u{7}\r\n\u{202e}b\u{200b}\u{9b}31m";
-        assert!(!visible(hostile).chars().any(acts));
-        let json = json_text(hostile);
-        assert!(!json.chars().any(acts));
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
-        let astral = "\u{e0041}";
-        assert_eq!(serde_json::from_str::<String>(&json_text(astral)).unwrap(), astral);
+    fn a_table_shows_instants_as_people_read_them_and_gaps_as_numbers() {
+        let instant = |name: &str, value: i64| instant(name, &Int64Array::from(vec![value]), 0);
+        assert_eq!(instant("first_ns", 1_795_203_233_663_251_000).as_deref(), Some("2026-11-20 19:33:53.663"));
+        assert_eq!(instant("win_ms", 1_795_201_200_000).as_deref(), Some("2026-11-20 19:00:00.000"));
+        assert_eq!((instant("gap_ns", 3_600_000_000_000), instant("bytes", 1_795_203_233_663_251_000)), (None, None));
+        assert_eq!(super::instant("first_ns", &Int64Array::from(vec![None]), 0), None);
     }
 
     #[test]

@@ -12,5 +12,6 @@ pub mod metrics;
 pub mod pipeline;
 pub mod spool;
 pub mod store;
+pub mod visible;
 
 pub use error::ReplayError;

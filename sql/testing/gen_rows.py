@@ -1,9 +1,9 @@
 """Synthetic rows of `ja4_logs.http_logs` as Parquet, for the parity, oracle and speed tests.
 
-    python gen_rows.py N OUT.parquet [--seed 7] [--hostile]
+    python gen_rows.py N OUT.parquet [--seed 7] [--hostile] [--per-session 25]
 
-Promises: exactly the columns of replay/join/src/row.rs in that order; the same seed gives the same rows; about N/25 sessions of
-1 to some thousands of requests over six hours; about 15 % of the rows have no handshake and 10 % no known headers. With --hostile
+Promises: exactly the columns of replay/join/src/row.rs in that order; the same seed gives the same rows; about N/25 sessions (N by
+`--per-session`) of 1 to some thousands of requests over six hours; about 15 % of the rows have no handshake and 10 % no known headers. With --hostile
 a fraction of the rows carries extreme numbers and odd text (what a forged log could hold).
 It imitates shapes (bursts, page cascades, rotation), it is no traffic model: never train on it.
 """
@@ -30,13 +30,13 @@ CLIENTS = [
 ]
 
 
-def generate(n, seed, hostile, part):
+def generate(n, seed, hostile, part, per_session=25):
     """A dict of numpy arrays, one per column; each part has its own addresses."""
     rng = np.random.default_rng([seed, part])
     pick = lambda values, i: np.array(values, dtype=object)[i]
     flag = lambda p: (rng.random(n) < p).astype('int64')
-    n_ip = max(60, n // 60)
-    sessions = max(60, n // 25)
+    sessions = max(60, n // per_session)
+    n_ip = max(60, sessions * 25 // 60)
     s_ip = rng.zipf(1.35, sessions) % n_ip
     ip_client = rng.choice(len(CLIENTS), n_ip, p=[.34, .16, .12, .12, .14, .04, .08])
     s_client = np.where(rng.random(sessions) < .85, ip_client[s_ip], rng.integers(0, len(CLIENTS), sessions))
@@ -152,21 +152,21 @@ def generate(n, seed, hostile, part):
     return {c: out[c][order] for c in out}
 
 
-def tables(n, seed=7, hostile=False):
+def tables(n, seed=7, hostile=False, per_session=25):
     """The rows as Arrow tables whose schema is that of row.rs, at most PART rows each (memory stays flat)."""
     kinds = {'Int': pa.int64(), 'Float': pa.float64(), 'Text': pa.string()}
     columns = row_columns()
     for part, start in enumerate(range(0, n, PART)):
-        data = generate(min(PART, n - start), seed, hostile, part)
+        data = generate(min(PART, n - start), seed, hostile, part, per_session)
         missing = [c for c, _ in columns if c not in data]
         assert not missing and len(data) == len(columns), f'columns differ from row.rs: missing {missing}, extra {set(data) - {c for c, _ in columns}}'
         yield pa.table([pa.array(data[c], kinds[k]) for c, k in columns], names=[c for c, _ in columns])
 
 
-def write(n, out, seed=7, hostile=False):
+def write(n, out, seed=7, hostile=False, per_session=25):
     """Writes the rows to a Parquet file; the number of rows."""
     writer, rows = None, 0
-    for t in tables(n, seed, hostile):
+    for t in tables(n, seed, hostile, per_session):
         writer = writer or pq.ParquetWriter(out, t.schema)
         writer.write_table(t)
         rows += t.num_rows
@@ -180,8 +180,9 @@ def main():
     a.add_argument('out')
     a.add_argument('--seed', type=int, default=7)
     a.add_argument('--hostile', action='store_true')
+    a.add_argument('--per-session', type=int, default=25, help='requests of a session in the mean')
     o = a.parse_args()
-    print(f'{write(o.rows, o.out, o.seed, o.hostile)} rows -> {o.out}')
+    print(f'{write(o.rows, o.out, o.seed, o.hostile, o.per_session)} rows -> {o.out}')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 //! The bounded table of connections: watched ones in a slab, finished ones as a key that is only remembered.
 //!
 //! Promises: one look-up per packet, no allocation once warm; eviction is oldest first and prefers half-open connections, so that
-//! a flood of SYNs cannot push out connections that talk; hash seeds are random and no output follows hash order.
+//! a flood of SYNs cannot push out connections that talk; a finished connection is forgotten when it was silent for long, so that
+//! memory follows the traffic of an hour and not the length of a capture; hash seeds are random and no output follows hash order.
 //!
 //! Read next: `../sensor/tcp.rs`.
 
@@ -14,6 +15,16 @@ use crate::flow::key::{FlowKey, Key4, Key6};
 use crate::limits::{Gauge, Limits, PolicyReport};
 
 const DONE: u32 = u32::MAX;
+
+/// Finished connections looked at for silence when one more joins them.
+const LOOKED_AT: usize = 4;
+
+/// Packet time in steps of 2³⁵ ns (34 s): fine enough for silence of minutes, and half as large as a time in ns.
+type Era = u32;
+
+fn era(ts_ns: i64) -> Era {
+    u32::try_from(ts_ns >> 35).unwrap_or(0)
+}
 
 /// What the table knows of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +42,17 @@ struct Entry<K> {
     key: K,
     slot: u32,
     mark: u32,
+    /// Of the last packet, once finished.
+    seen: Era,
+    /// Of its valid place in `finished`; a connection that began anew left another behind.
+    queued: Era,
 }
 
 #[derive(Debug)]
 struct Index<K> {
     table: HashTable<Entry<K>>,
-    finished: VecDeque<K>,
+    /// Finished connections by the time from which on their silence is counted.
+    finished: VecDeque<(K, Era)>,
 }
 
 impl<K: Copy + Eq + Hash> Index<K> {
@@ -45,20 +61,28 @@ impl<K: Copy + Eq + Hash> Index<K> {
     }
 
     #[inline]
-    fn find(&self, hash: u64, key: &K) -> Found {
-        match self.table.find(hash, |entry| entry.key == *key) {
-            Some(entry) if entry.slot == DONE => Found::Finished(entry.mark),
+    fn find(&mut self, hash: u64, key: &K, now: Era, idle: Era) -> Found {
+        match self.table.find_mut(hash, |entry| entry.key == *key) {
+            // Whether it is forgotten is decided here and not by when it is removed, which differs between numbers of threads.
+            Some(entry) if entry.slot == DONE && now.saturating_sub(entry.seen) > idle => Found::Unknown,
+            Some(entry) if entry.slot == DONE => {
+                if entry.seen != now {
+                    entry.seen = now;
+                }
+                Found::Finished(entry.mark)
+            }
             Some(entry) => Found::Watched(entry.slot),
             None => Found::Unknown,
         }
     }
 
-    fn set(&mut self, hasher: &foldhash::fast::RandomState, key: K, slot: u32, mark: u32) {
+    fn set(&mut self, hasher: &foldhash::fast::RandomState, key: K, slot: u32, mark: u32, seen: Era) {
         let hash = hasher.hash_one(key);
         match self.table.find_mut(hash, |entry| entry.key == key) {
-            Some(entry) => (entry.slot, entry.mark) = (slot, mark),
+            Some(entry) => *entry = Entry { key, slot, mark, seen, queued: seen },
             None => {
-                self.table.insert_unique(hash, Entry { key, slot, mark }, |entry| hasher.hash_one(entry.key));
+                let entry = Entry { key, slot, mark, seen, queued: seen };
+                self.table.insert_unique(hash, entry, |entry| hasher.hash_one(entry.key));
             }
         }
     }
@@ -69,9 +93,28 @@ impl<K: Copy + Eq + Hash> Index<K> {
     }
 
     fn forget_oldest(&mut self, hasher: &foldhash::fast::RandomState) -> bool {
-        let Some(key) = self.finished.pop_front() else { return false };
+        let Some((key, _)) = self.finished.pop_front() else { return false };
         self.remove(hasher, &key, true);
         true
+    }
+
+    /// Forgets the first finished connections if they were silent for long; those that were not wait again.
+    fn forget_silent(&mut self, hasher: &foldhash::fast::RandomState, now: Era, idle: Era) {
+        for _ in 0..LOOKED_AT {
+            let Some(&(key, since)) = self.finished.front().filter(|(_, since)| now.saturating_sub(*since) > idle) else {
+                return;
+            };
+            self.finished.pop_front();
+            let valid = |entry: &Entry<K>| entry.key == key && entry.slot == DONE && entry.queued == since;
+            let Ok(mut entry) = self.table.find_entry(hasher.hash_one(key), valid) else { continue };
+            let seen = entry.get().seen;
+            if now.saturating_sub(seen) > idle {
+                entry.remove();
+            } else {
+                entry.get_mut().queued = seen;
+                self.finished.push_back((key, seen));
+            }
+        }
     }
 }
 
@@ -92,6 +135,8 @@ pub struct FlowTable<F> {
     free: Vec<u32>,
     half_open: VecDeque<(u32, u32)>,
     talking: VecDeque<(u32, u32)>,
+    /// Of the packet looked up last.
+    now: Era,
     watched_gauge: Gauge,
     finished_gauge: Gauge,
 }
@@ -106,6 +151,7 @@ impl<F> Default for FlowTable<F> {
             free: Vec::new(),
             half_open: VecDeque::new(),
             talking: VecDeque::new(),
+            now: 0,
             watched_gauge: Gauge::default(),
             finished_gauge: Gauge::default(),
         }
@@ -113,13 +159,15 @@ impl<F> Default for FlowTable<F> {
 }
 
 impl<F> FlowTable<F> {
-    /// Looks a key up.
+    /// Looks up the key of a packet of time `ts_ns`.
     #[inline]
     #[must_use]
-    pub fn find(&self, key: &FlowKey) -> Found {
+    pub fn find(&mut self, key: &FlowKey, ts_ns: i64, limits: &Limits) -> Found {
+        self.now = era(ts_ns);
+        let idle = limits.finished_idle_secs >> 5;
         match key {
-            FlowKey::V4(key) => self.v4.find(self.hasher.hash_one(key), key),
-            FlowKey::V6(key) => self.v6.find(self.hasher.hash_one(key), key),
+            FlowKey::V4(key) => self.v4.find(self.hasher.hash_one(key), key, self.now, idle),
+            FlowKey::V6(key) => self.v6.find(self.hasher.hash_one(key), key, self.now, idle),
         }
     }
 
@@ -175,9 +223,12 @@ impl<F> FlowTable<F> {
         let (key, flow) = self.release(slot)?;
         self.set(key, DONE, mark);
         match key {
-            FlowKey::V4(key) => self.v4.finished.push_back(key),
-            FlowKey::V6(key) => self.v6.finished.push_back(key),
+            FlowKey::V4(key) => self.v4.finished.push_back((key, self.now)),
+            FlowKey::V6(key) => self.v6.finished.push_back((key, self.now)),
         }
+        let idle = limits.finished_idle_secs >> 5;
+        self.v4.forget_silent(&self.hasher, self.now, idle);
+        self.v6.forget_silent(&self.hasher, self.now, idle);
         let finished = |table: &Self| table.v4.finished.len().saturating_add(table.v6.finished.len());
         while finished(self) > limits.finished_flows {
             let (v4, v6) = (self.v4.finished.len(), self.v6.finished.len());
@@ -260,8 +311,8 @@ impl<F> FlowTable<F> {
 
     fn set(&mut self, key: FlowKey, slot: u32, mark: u32) {
         match key {
-            FlowKey::V4(key) => self.v4.set(&self.hasher, key, slot, mark),
-            FlowKey::V6(key) => self.v6.set(&self.hasher, key, slot, mark),
+            FlowKey::V4(key) => self.v4.set(&self.hasher, key, slot, mark, self.now),
+            FlowKey::V6(key) => self.v6.set(&self.hasher, key, slot, mark, self.now),
         }
     }
 
@@ -297,7 +348,7 @@ mod tests {
         table.talks(slots[0]);
         let oldest = table.oldest().unwrap();
         assert_eq!(table.evict(oldest), Some((key(1), 1)));
-        assert_eq!(table.find(&key(1)), Found::Unknown);
+        assert_eq!(table.find(&key(1), 0, &Limits::default()), Found::Unknown);
         for expected in [2, 3, 0] {
             let oldest = table.oldest().unwrap();
             assert_eq!(table.evict(oldest).unwrap().1, expected);
@@ -313,9 +364,30 @@ mod tests {
             let slot = table.insert(key(n), n, false);
             table.finish(slot, u32::from(n), &limits);
         }
-        assert_eq!(table.find(&key(4)), Found::Finished(4));
-        assert_eq!(table.find(&key(3)), Found::Finished(3));
-        assert_eq!(table.find(&key(2)), Found::Unknown);
+        assert_eq!(table.find(&key(4), 0, &limits), Found::Finished(4));
+        assert_eq!(table.find(&key(3), 0, &limits), Found::Finished(3));
+        assert_eq!(table.find(&key(2), 0, &limits), Found::Unknown);
         assert_eq!(table.watched(), 0);
+    }
+
+    #[test]
+    fn silent_ones_are_forgotten_and_their_memory_with_them() {
+        let mut table = FlowTable::<u8>::default();
+        let limits = Limits::default();
+        let minutes = |n: i64| n * 60_000_000_000;
+        for n in 0..200_u8 {
+            // One connection a minute; the first one goes on talking all the time.
+            let at_ns = minutes(i64::from(n));
+            assert_eq!(table.find(&key(n), at_ns, &limits), Found::Unknown);
+            let slot = table.insert(key(n), n, false);
+            table.finish(slot, u32::from(n), &limits);
+            assert_eq!(table.find(&key(0), at_ns, &limits), Found::Finished(0));
+        }
+        assert_eq!(table.find(&key(190), minutes(200), &limits), Found::Finished(190));
+        assert_eq!(table.find(&key(100), minutes(200), &limits), Found::Unknown);
+        assert!(table.v4.table.len() < 70, "{} are remembered", table.v4.table.len());
+        assert!(table.v4.finished.len() < 70, "{} wait", table.v4.finished.len());
+        // Silence is told by time alone, not by what was removed.
+        assert_eq!(table.find(&key(199), minutes(300), &limits), Found::Unknown);
     }
 }

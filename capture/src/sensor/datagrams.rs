@@ -22,7 +22,7 @@ impl Sensor {
             return;
         }
         let (key, side) = FlowKey::new(datagram.ip.addresses, datagram.src_port, datagram.dst_port);
-        let slot = match self.udp.find(&key) {
+        let slot = match self.udp.find(&key, ts_ns, &self.limits) {
             Found::Watched(slot) => slot,
             Found::Finished(_) => return,
             Found::Unknown => {

@@ -222,7 +222,7 @@ impl Sensor {
         self.counters.tcp_segments = self.counters.tcp_segments.wrapping_add(1);
         let (key, side) = FlowKey::new(segment.ip.addresses, segment.src_port, segment.dst_port);
         let opens = segment.flags & (flag::SYN | flag::ACK | flag::RST) == flag::SYN;
-        let slot = match self.tcp.find(&key) {
+        let slot = match self.tcp.find(&key, ts_ns, &self.limits) {
             Found::Watched(slot) => Some(slot),
             Found::Finished(mark) if !opens || mark == mark_of(segment.seq) => return,
             Found::Unknown if segment.payload.is_empty() && segment.flags & flag::SYN == 0 => return,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use duckdb::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use ja4_lab::frame;
+use ja4_lab::pseudonym::{Key, Pseudonyms};
 use ja4_lab::render;
 
 use super::table::{Column, Table};
@@ -141,6 +142,15 @@ fn batch(table: &Table) -> Result<RecordBatch, String> {
     };
     let columns = table.names().iter().zip(table.columns()).map(|(name, values)| (name.as_str(), column(values)));
     RecordBatch::try_from_iter(columns).map_err(|error| format!("write Parquet: {error}"))
+}
+
+/// The same rows with everything that names somebody replaced; what is kept is said in `ja4_lab::pseudonym`.
+///
+/// # Errors
+/// None that a table of ours causes.
+pub fn pseudonymised(table: &Table, key: Key) -> Result<Table, String> {
+    let replaced = Pseudonyms::new(key).batch(&batch(table)?).map_err(|error| error.to_string())?;
+    Ok(Table::from_batches(&[replaced]))
 }
 
 /// Text as HTML shows it: nothing acts, and what cannot be seen is shown escaped.

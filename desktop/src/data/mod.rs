@@ -5,6 +5,7 @@
 //!
 //! Read next: [`worker`], [`query`], [`table`].
 
+pub mod background;
 pub mod export;
 pub mod features;
 pub mod lab;
@@ -17,8 +18,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ja4_lab::cycle::workshop::Workshop;
 use ja4_replay::store::Engine;
 
+use self::background::{Background, Running};
 use self::query::Ask;
 use self::table::Table;
 use self::worker::{Command, Outcome, Worker};
@@ -33,7 +36,18 @@ pub enum Answer {
     Table(Arc<Table>),
     /// Text for people, not yet escaped.
     Text(Arc<str>),
+    /// What models are made of.
+    Workshop(Arc<Workshop>),
 }
+
+/// Whether a target is a server whose database another process is writing.
+#[must_use]
+pub fn is_followed(target: &Path) -> bool {
+    target.to_str().is_some_and(|text| text.starts_with("http://"))
+}
+
+/// Where what models are made of is held, for every view that fits or tries models.
+pub const WORKSHOP: Place = ("lab", "workshop");
 
 #[derive(Debug, Default)]
 struct Held {
@@ -53,6 +67,8 @@ pub enum Loaded<'a> {
     Table(&'a Arc<Table>),
     /// Text.
     Text(&'a Arc<str>),
+    /// What models are made of.
+    Workshop(&'a Arc<Workshop>),
 }
 
 /// What is known of the store that is open.
@@ -73,11 +89,16 @@ pub struct Data {
     held: BTreeMap<Place, Held>,
     /// Raised whenever the store may hold other rows than before.
     epoch: u64,
+    /// Raised with it, but not by looks at a growing database: models are not fitted anew every few seconds.
+    contents: u64,
+    /// Why the last look at a growing database failed; what is shown is older.
+    pub lost: Option<String>,
     /// What is open.
     pub opened: Opened,
     /// Why nothing is open.
     pub refused: Option<String>,
     opening: bool,
+    running: Running,
 }
 
 impl Data {
@@ -87,19 +108,27 @@ impl Data {
             worker: Worker::start(ctx),
             held: BTreeMap::new(),
             epoch: 0,
+            contents: 0,
+            lost: None,
             opened: Opened::default(),
             refused: None,
             opening: false,
+            running: Running::new(ctx),
         }
     }
 
-    /// Opens `target` (a path or URL); what was open is closed first.
-    pub fn open(&mut self, target: &Path) {
+    /// Computes something on a thread of its own, without the store.
+    pub fn background<T: Send + 'static>(&self, work: impl FnOnce(&background::Told) -> T + Send + 'static) -> Background<T> {
+        self.running.start(work)
+    }
+
+    /// Opens `target` (a path or URL) with a token where one is needed; what was open is closed first.
+    pub fn open(&mut self, target: &Path, token: Option<String>) {
         self.opening = true;
         self.refused = None;
         self.opened = Opened { label: target.display().to_string(), target: target.to_path_buf(), engine: None };
         self.forget();
-        self.worker.send(Command::Open(target.to_path_buf()));
+        self.worker.send(Command::Open(target.to_path_buf(), token));
     }
 
     /// Closes the store, e.g. so that a replay may write to it; `open` opens it again.
@@ -129,7 +158,7 @@ impl Data {
     /// Whether anything is being computed.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.opening || self.held.values().any(|held| held.waiting)
+        self.opening || self.running.any() || self.held.values().any(|held| held.waiting)
     }
 
     /// Engine of the open store.
@@ -144,14 +173,33 @@ impl Data {
         self.epoch
     }
 
+    /// Number that changes with the contents of the store, but not with looks at a growing one.
+    #[must_use]
+    pub fn contents(&self) -> u64 {
+        self.contents
+    }
+
+    /// Whether the open store is one that another process is writing.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        is_followed(&self.opened.target)
+    }
+
     /// Reads everything again.
     pub fn refresh(&mut self) {
+        self.epoch += 1;
+        self.contents += 1;
+    }
+
+    /// Looks at a growing database again: tables, not what models are made of.
+    pub fn look_again(&mut self) {
         self.epoch += 1;
     }
 
     fn forget(&mut self) {
         self.held.clear();
-        self.epoch += 1;
+        self.lost = None;
+        self.refresh();
     }
 
     /// Asks, unless just that was asked of the same contents; what was answered before stays until the new answer is there.
@@ -160,12 +208,13 @@ impl Data {
             return;
         }
         let held = self.held.entry(place).or_default();
-        if held.asked.as_ref().is_some_and(|(epoch, asked)| *epoch == self.epoch && *asked == ask) {
+        let epoch = if ask.is_heavy() { self.contents } else { self.epoch };
+        if held.asked.as_ref().is_some_and(|(asked_of, asked)| *asked_of == epoch && *asked == ask) {
             return;
         }
-        held.asked = Some((self.epoch, ask.clone()));
+        held.asked = Some((epoch, ask.clone()));
         held.waiting = true;
-        self.worker.send(Command::Ask { place, epoch: self.epoch, ask });
+        self.worker.send(Command::Ask { place, epoch, ask });
     }
 
     /// What is known for a place.
@@ -176,6 +225,7 @@ impl Data {
             Some(Err(message)) => Loaded::Failed(message),
             Some(Ok(Answer::Table(table))) => Loaded::Table(table),
             Some(Ok(Answer::Text(text))) => Loaded::Text(text),
+            Some(Ok(Answer::Workshop(workshop))) => Loaded::Workshop(workshop),
         }
     }
 
@@ -209,7 +259,7 @@ impl Data {
                     if target == self.opened.target {
                         self.opened = Opened { label, target, engine: Some(engine) };
                         self.opening = false;
-                        self.epoch += 1;
+                        self.refresh();
                     }
                 }
                 Outcome::Refused { target, message } => {
@@ -220,14 +270,25 @@ impl Data {
                     }
                 }
                 Outcome::Answer { place, epoch, ask, answer } => {
+                    let followed = self.is_followed();
                     let held = self.held.entry(place).or_default();
                     if held.asked.as_ref() == Some(&(epoch, ask)) {
-                        held.answer = Some(answer);
                         held.waiting = false;
+                        let has_rows = matches!(held.answer, Some(Ok(_)));
+                        match answer {
+                            // Older rows are worth more than none; the line at the bottom says that they are old.
+                            Err(message) if followed && has_rows => self.lost = Some(message),
+                            answer => {
+                                if followed && answer.is_ok() {
+                                    self.lost = None;
+                                }
+                                held.answer = Some(answer);
+                            }
+                        }
                     }
                 }
                 Outcome::Changed { what, result } => {
-                    self.epoch += 1;
+                    self.refresh();
                     told.push(result.map(|()| what.to_owned()));
                 }
             }

@@ -53,6 +53,8 @@ pub enum Ask {
     },
     /// How each feature is distributed among people and among anomalous sessions.
     Features,
+    /// What models are made of: every session with its features and labels.
+    Workshop,
     /// Sessions on a map of two dimensions, made of their features.
     Map,
     /// What each imported policy rule would have done with everything stored.
@@ -93,6 +95,12 @@ impl Ask {
         Self::Statement { sql, values: values.iter().map(|value| (*value).to_owned()).collect(), filter, limit }
     }
 
+    /// Whether it reads every session with every feature, so that it is not asked again at each look at a growing database.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        matches!(self, Self::Workshop | Self::Features | Self::Map | Self::RulesTested | Self::ModelDiff { .. })
+    }
+
     /// The text for an engine, with `?` for the values, and the values in order.
     #[must_use]
     pub fn text(&self, engine: Engine) -> Option<(String, Vec<String>)> {
@@ -119,7 +127,7 @@ impl Ask {
             return text.clone();
         }
         let Some((text, values)) = self.text(engine) else {
-            return "-- computed by the lab; `ja4-lab explain`, `features`, `rules test`, `model` and `packets` print the same"
+            return "-- computed by the lab; `ja4-lab explain`, `features`, `rehearse`, `rules test`, `model` and `packets` print the same"
                 .to_owned();
         };
         let mut shown = String::with_capacity(text.len());

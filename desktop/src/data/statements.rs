@@ -94,4 +94,6 @@ statements! {
     AUDIT = "ui_audit";
     /// Handshakes without a request.
     UNMATCHED = "ui_unmatched";
+    /// Time of the newest request.
+    NEWEST = "newest_time";
 }

@@ -9,20 +9,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use eframe::egui;
+use ja4_lab::cycle::settings::Settings;
+use ja4_lab::cycle::workshop::Workshop;
 use ja4_lab::{explain, sessions};
+use ja4_replay::store::remote::Remote;
 use ja4_replay::store::{self, Engine, OpenOptions, Statement, Store};
 
 use super::query::Ask;
 use super::table::Table;
-use super::{Answer, Place, features, lab};
+use super::{Answer, Place, features, is_followed, lab};
 
 /// Something that writes.
 pub type Change = Box<dyn FnOnce(&dyn Store) -> Result<(), String> + Send>;
 
 /// What the worker is told.
 pub enum Command {
-    /// Open this store.
-    Open(PathBuf),
+    /// Open this store; with a token where it is a server that wants one.
+    Open(PathBuf, Option<String>),
     /// Close it.
     Close,
     /// Answer this.
@@ -129,7 +132,7 @@ impl Worker {
                 let same = |waiting: &Command| matches!(waiting, Command::Ask { place: other, .. } if other == place);
                 mailbox.commands.retain(|waiting| !same(waiting));
             }
-            Command::Open(_) | Command::Close => mailbox.commands.retain(|waiting| matches!(waiting, Command::Change { .. })),
+            Command::Open(..) | Command::Close => mailbox.commands.retain(|waiting| matches!(waiting, Command::Change { .. })),
             Command::Change { .. } => {}
         }
         mailbox.commands.push(command);
@@ -176,6 +179,7 @@ fn serve(shared: &Shared, ctx: &egui::Context) {
 #[derive(Default)]
 struct Open {
     target: PathBuf,
+    token: Option<String>,
     store: Option<Box<dyn Store>>,
 }
 
@@ -186,9 +190,10 @@ impl Open {
                 self.store = None;
                 None
             }
-            Command::Open(target) => {
+            Command::Open(target, token) => {
                 self.store = None;
                 self.target.clone_from(&target);
+                self.token = token;
                 Some(match self.reopen() {
                     Ok((engine, label)) => Outcome::Opened { target, engine, label },
                     Err(message) => Outcome::Refused { target, message },
@@ -204,7 +209,7 @@ impl Open {
             Command::Change { what, action } => {
                 // One engine opens a file once: the reading connection has to go first.
                 self.store = None;
-                let result = write(&self.target, action);
+                let result = if is_followed(&self.target) { Err(ONLY_READ.to_owned()) } else { write(&self.target, action) };
                 let again = self.reopen().map(|_| ());
                 Some(Outcome::Changed { what, result: result.and(again) })
             }
@@ -212,12 +217,21 @@ impl Open {
     }
 
     fn reopen(&mut self) -> Result<(Engine, String), String> {
-        let store = sessions::open_confined(&self.target).map_err(|error| error.to_string())?;
+        let store: Box<dyn Store> = match (&self.token, self.target.to_str()) {
+            (Some(token), Some(url)) if is_followed(&self.target) => {
+                Box::new(Remote::with_token(url, token).map_err(|error| error.to_string())?)
+            }
+            _ => sessions::open_confined(&self.target).map_err(|error| error.to_string())?,
+        };
         let found = (store.engine(), store.label());
         self.store = Some(store);
         Ok(found)
     }
 }
+
+/// Why nothing is decided over HTTP.
+const ONLY_READ: &str =
+    "this database is written by the `ja4-lab live` that is followed here; decide with `ja4-lab feedback` once it has ended";
 
 fn write(target: &Path, action: Change) -> Result<(), String> {
     let mut store = store::open(target, &OpenOptions::default()).map_err(|error| error.to_string())?;
@@ -239,6 +253,10 @@ fn answer(store: &dyn Store, ask: &Ask) -> Result<Answer, String> {
         Ask::Explain { session, ip } => {
             let text = explain::explain(store, session.as_deref(), ip.as_deref()).map_err(|error| error.to_string())?;
             Ok(Answer::Text(text.into()))
+        }
+        Ask::Workshop => {
+            let found = Workshop::open(store, &Settings::default()).map_err(|error| error.to_string())?;
+            Ok(Answer::Workshop(Arc::new(found)))
         }
         Ask::Features => table(features::distributions(store)?),
         Ask::Map => table(features::map(store)?),

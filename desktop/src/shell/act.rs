@@ -9,12 +9,13 @@ use std::sync::{Arc, mpsc};
 
 use eframe::egui;
 use ja4_lab::campaigns;
+use ja4_lab::pseudonym::Key;
 use ja4_replay::pipeline::ReplaySummary;
 
 use super::action::{Action, Decision};
 use super::app::{App, UNDO};
 use super::bar;
-use super::case::{Case, CaseSearch};
+use super::case::Case;
 use super::dialogs::{Dialog, Saving};
 use super::jobs::{self, ReplayJob, is_database};
 use super::palette::Palette;
@@ -38,15 +39,23 @@ impl App {
             Action::Span(span) => self.scope.span = span,
             Action::Open(path) => self.open_paths(ctx, vec![path]),
             Action::OpenAll(paths) => self.open_paths(ctx, paths),
-            Action::AskOpen => self.dialog = Some(Dialog::Open { path: String::new() }),
+            Action::AskOpen => self.dialog = Some(Dialog::open("")),
+            Action::AskFollow => self.dialog = Some(Dialog::open("http://127.0.0.1:")),
             Action::Refresh => self.data.refresh(),
             Action::SaveTable { name, form, rows, table } => {
-                self.dialog = Some(Dialog::save(&name, form.extension(), Saving::Table { form, rows, table }))
+                self.dialog = Some(Dialog::save(&name, form.extension(), Saving::Table { form, rows, table, pseudonyms: false }))
             }
             Action::SaveChart(chart) => self.text_to_save(&chart.name, "svg", chart.to_svg(ctx.theme() == egui::Theme::Dark)),
+            Action::SaveChartPicture(chart) => {
+                let dark = ctx.theme() == egui::Theme::Dark;
+                self.dialog = Some(Dialog::save(&chart.name.clone(), "png", Saving::ChartPicture(chart, dark)));
+            }
             Action::SavePackets(table) => self.dialog = Some(Dialog::save("connection", "pcap", Saving::Packets(table))),
             Action::SavePicture => self.dialog = Some(Dialog::save("ja4-desktop", "png", Saving::Picture)),
-            Action::SaveCase => self.dialog = Some(Dialog::save("case", "case.json", Saving::Case)),
+            Action::SaveCase => {
+                self.custody.wanted = true;
+                self.dialog = Some(Dialog::save("case", "case.json", Saving::Case));
+            }
             Action::SaveReport => self.save_report(),
             Action::Sql(text) => self.console(ctx, text),
             Action::ShowAsk(ask) => {
@@ -94,7 +103,7 @@ impl App {
         if is_case(first) {
             self.open_case(first);
         } else if paths.len() == 1 && (is_store(first) || !first.exists()) {
-            self.data.open(first);
+            self.data.open(first, None);
         } else {
             self.replay(ctx, paths, None);
         }
@@ -107,17 +116,9 @@ impl App {
                     self.scope.set(&search.text);
                     self.scope.span = search.span;
                 }
-                let missing = case.missing(self.table("health", "inputs"), self.table("models", "models"));
-                let told = match (self.data.is_open(), missing.is_empty()) {
-                    (false, _) => {
-                        format!("case opened; it was made with {}, open that or another database with Ctrl+O", case.database)
-                    }
-                    (true, true) => {
-                        "case opened; everything it rests on is here, or Health and Models were not looked at yet".to_owned()
-                    }
-                    (true, false) => format!("case opened; {}", missing.join("; ")),
-                };
-                self.told = Some(Ok(told));
+                self.custody.compare = true;
+                let hint = format!("case opened; it was made with {}, open that or another database with Ctrl+O", case.database);
+                self.told = Some(Ok(hint));
                 self.case = case;
             }
             Err(message) => self.told = Some(Err(message)),
@@ -126,21 +127,6 @@ impl App {
 
     fn table(&self, view: &'static str, slot: &'static str) -> Option<&Table> {
         self.data.table((view, slot)).map(AsRef::as_ref)
-    }
-
-    fn record_case(&mut self) {
-        let search = CaseSearch { text: self.scope.text.clone(), span: self.scope.span };
-        if !self.case.searches.contains(&search) {
-            self.case.searches.push(search);
-        }
-        let mut case = std::mem::take(&mut self.case);
-        case.record(
-            &self.data.opened.label,
-            self.table("health", "inputs"),
-            self.table("models", "models"),
-            self.table("health", "runs"),
-        );
-        self.case = case;
     }
 
     fn save_report(&mut self) {
@@ -157,14 +143,22 @@ impl App {
     /// Does what the save dialog was answered with.
     pub(super) fn save(&mut self, ctx: &egui::Context, path: &Path, what: Saving) {
         let done = match what {
-            Saving::Table { form, rows, table } => {
+            Saving::Table { form, rows, table, pseudonyms } => {
                 let all = rows.len() == table.rows() && rows.iter().enumerate().all(|(at, row)| at == *row as usize);
                 let picked = if all { table } else { Arc::new(table.select(&rows)) };
-                export::write_table(path, form, &picked)
+                match pseudonyms {
+                    true => self.under_pseudonyms(&picked).and_then(|table| export::write_table(path, form, &table)),
+                    false => export::write_table(path, form, &picked),
+                }
             }
+            Saving::ChartPicture(chart, dark) => crate::widgets::raster::save(path, &chart, dark),
             Saving::Text(text) => export::write_whole(path, |out| out.write_all(text.as_bytes())),
             Saving::Packets(table) => {
                 export::write_whole(path, |out| ja4_lab::packets::write_pcap(out, &lab::from_table(&table)).map(|_| ()))
+            }
+            Saving::Case if self.data.is_open() => {
+                self.custody.save_to = Some(path.to_path_buf());
+                return;
             }
             Saving::Case => {
                 self.record_case();
@@ -182,6 +176,15 @@ impl App {
             }
         };
         self.told = Some(done.map(|()| format!("saved {}", path.display())));
+    }
+
+    /// The same rows under pseudonyms of the key beside the settings, which is made once; the case notes which key it was.
+    fn under_pseudonyms(&mut self, table: &Table) -> Result<Table, String> {
+        let beside = self.settings_path.clone().or_else(super::settings::default_path).unwrap_or_default();
+        let path = beside.with_file_name("pseudonyms.key");
+        let key = Key::open(&path).map_err(|error| error.to_string())?;
+        self.case.pseudonyms = key.name();
+        export::pseudonymised(table, key)
     }
 
     fn decide(&mut self, decision: Decision, remember: bool) {
@@ -248,13 +251,13 @@ impl App {
                     "replayed: {} rows new, {} sessions, {} anomalous",
                     summary.rows_added, summary.sessions, summary.anomalies
                 )));
-                self.data.open(&job.db);
+                self.data.open(&job.db, None);
             }
             Err(message) => {
                 ctx.data_mut(|data| data.insert_temp(egui::Id::unique(replay::SUMMARY), message.clone()));
                 self.told = Some(Err(message));
                 if job.db.exists() {
-                    self.data.open(&job.db);
+                    self.data.open(&job.db, None);
                 }
             }
         }

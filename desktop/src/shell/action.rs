@@ -49,6 +49,8 @@ pub enum Action {
     OpenAll(Vec<PathBuf>),
     /// Ask for a path to open.
     AskOpen,
+    /// Ask for the address and token of a running `ja4-lab live`.
+    AskFollow,
     /// Read everything again.
     Refresh,
     /// Save rows.
@@ -66,6 +68,8 @@ pub enum Action {
     SavePackets(Arc<Table>),
     /// Save a chart as SVG.
     SaveChart(Arc<Chart>),
+    /// Save a chart as PNG.
+    SaveChartPicture(Arc<Chart>),
     /// Save the window as PNG.
     SavePicture,
     /// Save the case as JSON.

@@ -14,7 +14,9 @@ use super::action::{Action, Decision};
 use super::bar::{self, Bar};
 use super::brush::Brush;
 use super::case::Case;
+use super::custody::Custody;
 use super::dialogs::{Answered, Dialog};
+use super::follow::Follow;
 use super::jobs::ReplayJob;
 use super::palette::Palette;
 use super::scope::Scope;
@@ -58,7 +60,7 @@ pub struct App {
     pub(super) scope: Scope,
     pub(super) settings: Settings,
     kept: Settings,
-    settings_path: Option<PathBuf>,
+    pub(super) settings_path: Option<PathBuf>,
     pub(super) views: Vec<Box<dyn View>>,
     pub(super) layout: Layout,
     bar: Bar,
@@ -67,6 +69,8 @@ pub struct App {
     pub(super) dialog: Option<Dialog>,
     pub(super) job: Option<ReplayJob>,
     pub(super) case: Case,
+    pub(super) custody: Custody,
+    pub(super) follow: Follow,
     pub(super) undo: Vec<Decision>,
     pub(super) told: Option<Result<String, String>>,
     walk: Option<Walk>,
@@ -96,6 +100,8 @@ impl App {
             dialog: None,
             job: None,
             case: Case::default(),
+            custody: Custody::default(),
+            follow: Follow::default(),
             undo: Vec::new(),
             told: told.map(Err),
             walk: start.screenshots.map(|folder| Walk::new(folder, start.outcome)),
@@ -114,10 +120,13 @@ impl App {
         out.extend(self.dropped(&ctx));
         ctx.set_zoom_factor(self.settings.zoom);
         ctx.set_theme(self.settings.look);
+        self.follow.frame(&ctx, &mut self.data);
+        self.look_at_case();
         Brush::ask(&mut self.data, &mut self.scope);
         egui::Panel::top("bar").show(ui, |ui| self.bar.ui(ui, &mut self.scope, &mut self.settings, &self.views, &mut out));
         let job = self.job.as_ref().map(|job| (job.control.share(), job.control.phase()));
-        egui::Panel::bottom("status").show(ui, |ui| bar::status(ui, &self.data, self.told.as_ref(), job));
+        let panel = egui::Panel::bottom("status");
+        panel.show(ui, |ui| bar::status(ui, &self.data, &mut self.follow, self.told.as_ref(), job));
         let roomy = ctx.content_rect().height() > 380.0;
         if self.scope.range.is_some() && roomy {
             egui::Panel::top("time").show(ui, |ui| self.brush.ui(ui, &self.data, &self.scope, &mut out));
@@ -197,6 +206,7 @@ impl App {
             Answered::Open => self.dialog = Some(dialog),
             Answered::Closed => {}
             Answered::Paths(paths) => out.push(Action::OpenAll(paths)),
+            Answered::Server(url, token) => self.data.open(&url, Some(token)),
             Answered::Save(path, what) => self.save(ctx, &path, what),
         }
     }

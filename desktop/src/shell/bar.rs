@@ -7,6 +7,7 @@
 use eframe::egui::{self, Id, Key, Modifiers, RichText};
 
 use super::action::Action;
+use super::follow::Follow;
 use super::scope::Scope;
 use super::search::completions;
 use super::settings::{Saved, Settings, remember};
@@ -173,6 +174,7 @@ fn menu(ui: &mut egui::Ui, views: &[Box<dyn View>], settings: &Settings, out: &m
             item(ui, &text::cut(path, 80), Action::Open(path.into()));
         }
     });
+    item(ui, "Follow a running ja4-lab live...", Action::AskFollow);
     item(ui, "Read again", Action::Refresh);
     ui.separator();
     item(ui, "Commands...", Action::Palette);
@@ -192,19 +194,30 @@ fn menu(ui: &mut egui::Ui, views: &[Box<dyn View>], settings: &Settings, out: &m
 }
 
 /// The line at the bottom.
-pub fn status(ui: &mut egui::Ui, data: &Data, told: Option<&Result<String, String>>, job: Option<(f32, &str)>) {
+pub fn status(
+    ui: &mut egui::Ui,
+    data: &Data,
+    follow: &mut Follow,
+    told: Option<&Result<String, String>>,
+    job: Option<(f32, &str)>,
+) {
     ui.horizontal(|ui| {
         if data.is_busy() {
             ui.spinner();
         }
         let open = if data.is_open() { text::cut(&data.opened.label, 80) } else { "no database is open".to_owned() };
         ui.label(RichText::new(open).small());
+        if let Some((text, trouble)) = follow.told(data) {
+            ui.checkbox(&mut follow.on, "Follow").on_hover_text("look again every few seconds");
+            let text = RichText::new(text::cut(&text, 200)).small();
+            ui.label(if trouble { text.color(ui.visuals().error_fg_color) } else { text });
+        }
         if let Some((share, phase)) = job {
             ui.add(egui::ProgressBar::new(share).desired_width(140.0).text(RichText::new(phase).small()));
         }
         match told {
             Some(Ok(text)) => {
-                ui.label(RichText::new(text::cut(text, 300)).small());
+                ui.label(RichText::new(text::cut(text, 300)).small()).on_hover_text(text::cut(text, 4_000));
             }
             Some(Err(text)) => {
                 ui.label(RichText::new(text::cut(text, 300)).small().color(ui.visuals().error_fg_color));

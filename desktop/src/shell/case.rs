@@ -37,6 +37,9 @@ pub struct Case {
     pub models: Vec<String>,
     /// Digests of the runs.
     pub runs: Vec<CaseRun>,
+    /// Name of the key under whose pseudonyms rows left; never the key.
+    #[serde(default)]
+    pub pseudonyms: String,
 }
 
 /// A search with its span.
@@ -103,7 +106,7 @@ impl Case {
 
     /// What the open database lacks or has otherwise; empty where every figure can be made again.
     #[must_use]
-    pub fn missing(&self, inputs: Option<&Table>, models: Option<&Table>) -> Vec<String> {
+    pub fn missing(&self, inputs: Option<&Table>, models: Option<&Table>, runs: Option<&Table>) -> Vec<String> {
         let mut missing = Vec::new();
         let known = |table: Option<&Table>, column: &str, value: &str| {
             table.is_some_and(|table| (0..table.rows()).any(|row| table.text(row, column) == value))
@@ -117,6 +120,12 @@ impl Case {
             let id = model.rsplit(' ').next().unwrap_or_default();
             if !known(models, "model_id", id) {
                 missing.push(format!("model {model} did not score here; its scores may differ"));
+            }
+        }
+        for run in self.runs.iter().filter(|run| !run.scores.is_empty()) {
+            if !known(runs, "scores_digest", &run.scores) {
+                let short = run.scores.get(..16).unwrap_or(&run.scores);
+                missing.push(format!("no {} here gave the scores {short} (settings {})", run.command, run.config));
             }
         }
         missing
@@ -242,8 +251,8 @@ mod tests {
         case.save(&path).unwrap();
         let read = Case::load(&path).unwrap();
         assert_eq!(read, case);
-        assert!(read.missing(Some(&inputs("aa")), None).is_empty());
-        assert!(read.missing(Some(&inputs("bb")), None)[0].contains("a.pcap"));
+        assert!(read.missing(Some(&inputs("aa")), None, None).is_empty());
+        assert!(read.missing(Some(&inputs("bb")), None, None)[0].contains("a.pcap"));
         let html = read.report(Some(&inputs("aa")), Some("a < b"), &[]);
         assert!(html.contains("&lt;b&gt;it&lt;/b&gt;") && html.contains("a &lt; b") && !html.contains("http"));
     }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use eframe::egui::{self, Id, Key, RichText};
 
 use crate::data::export::Form;
+use crate::data::is_followed;
 use crate::data::table::Table;
+use crate::widgets::chart::Chart;
 use crate::widgets::text;
 
 /// What is to be saved.
@@ -25,7 +27,11 @@ pub enum Saving {
         rows: Arc<Vec<u32>>,
         /// Of what.
         table: Arc<Table>,
+        /// Under pseudonyms.
+        pseudonyms: bool,
     },
+    /// A chart as PNG, in the dark look or the light one.
+    ChartPicture(Arc<Chart>, bool),
     /// A text file: SVG, HTML.
     Text(Arc<str>),
     /// Packets of a connection.
@@ -43,6 +49,8 @@ pub enum Dialog {
     Open {
         /// Path typed so far.
         path: String,
+        /// Token of a server, or the path of its file.
+        token: String,
     },
     /// Where to save.
     Save {
@@ -62,11 +70,19 @@ pub enum Answered {
     Closed,
     /// Open these.
     Paths(Vec<PathBuf>),
+    /// Follow this server with this token.
+    Server(PathBuf, String),
     /// Save there.
     Save(PathBuf, Saving),
 }
 
 impl Dialog {
+    /// A dialog that asks what to open, with a beginning.
+    #[must_use]
+    pub fn open(path: &str) -> Self {
+        Self::Open { path: path.to_owned(), token: String::new() }
+    }
+
     /// A dialog that proposes a file in the working folder.
     #[must_use]
     pub fn save(name: &str, extension: &str, what: Saving) -> Self {
@@ -81,7 +97,7 @@ impl Dialog {
         let modal = egui::Modal::new(Id::unique("dialog")).show(ctx, |ui| {
             ui.set_width((ctx.content_rect().width() - 60.0).clamp(200.0, 560.0));
             match self {
-                Self::Open { path } => open(ui, path, recent, &mut answered),
+                Self::Open { path, token } => open(ui, path, token, recent, &mut answered),
                 Self::Save { path, what } => save(ui, path, what, &mut answered),
             }
         });
@@ -92,19 +108,35 @@ impl Dialog {
     }
 }
 
-fn open(ui: &mut egui::Ui, path: &mut String, recent: &[String], answered: &mut Answered) {
+fn open(ui: &mut egui::Ui, path: &mut String, token: &mut String, recent: &[String], answered: &mut Answered) {
     ui.heading("Open");
-    ui.label("A DuckDB file, a ClickHouse URL, a case file, or captures and logs (separated by spaces are several); dropping files on the window does the same.");
+    ui.label("A DuckDB file, a ClickHouse URL, the http:// address of a running `ja4-lab live --listen`, a case file, or captures and logs (separated by spaces are several); dropping files on the window does the same.");
     let edit = ui
         .add(egui::TextEdit::singleline(path).desired_width(f32::INFINITY).hint_text("/path/to/file.duckdb"))
         .accessible_name("Path to open");
-    if !edit.has_focus() && !edit.lost_focus() {
+    let server = is_followed(Path::new(path.trim()));
+    let mut entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let mut busy = edit.has_focus() || edit.lost_focus();
+    if server {
+        let field = egui::TextEdit::singleline(token).password(true).desired_width(f32::INFINITY);
+        let hint = "token, or the path of its file; empty takes JA4_TOKEN";
+        let field = ui.add(field.hint_text(hint)).accessible_name("Token");
+        busy |= field.has_focus() || field.lost_focus();
+        // Enter in the first field leads to the token.
+        if entered {
+            field.request_focus();
+        }
+        entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    }
+    if !busy {
         edit.request_focus();
     }
-    let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     ui.horizontal(|ui| {
         if (ui.button("Open").clicked() || entered) && !path.trim().is_empty() {
-            *answered = Answered::Paths(split(path));
+            *answered = match (server, token.trim()) {
+                (true, token) if !token.is_empty() => Answered::Server(PathBuf::from(path.trim()), read_token(token)),
+                _ => Answered::Paths(split(path)),
+            };
         }
         if ui.button("Cancel").clicked() {
             *answered = Answered::Closed;
@@ -115,17 +147,34 @@ fn open(ui: &mut egui::Ui, path: &mut String, recent: &[String], answered: &mut 
         ui.label(RichText::new("Opened before").weak());
         for known in recent.iter().take(8) {
             if ui.add(egui::Button::new(text::cut(known, 90)).frame(false)).clicked() {
-                *answered = Answered::Paths(vec![PathBuf::from(known)]);
+                // A server wants its token, which is never remembered.
+                if is_followed(Path::new(known)) {
+                    path.clone_from(known);
+                } else {
+                    *answered = Answered::Paths(vec![PathBuf::from(known)]);
+                }
             }
         }
     }
 }
 
-fn save(ui: &mut egui::Ui, path: &mut String, what: &Saving, answered: &mut Answered) {
+/// The token itself, or what is in the file of that name.
+fn read_token(text: &str) -> String {
+    let path = Path::new(text);
+    let read = if path.is_file() { std::fs::read_to_string(path).ok() } else { None };
+    read.unwrap_or_else(|| text.to_owned()).trim().to_owned()
+}
+
+fn save(ui: &mut egui::Ui, path: &mut String, what: &mut Saving, answered: &mut Answered) {
     ui.heading("Save as");
     let edit = ui.add(egui::TextEdit::singleline(path).desired_width(f32::INFINITY)).accessible_name("Path to save to");
     if !edit.has_focus() && !edit.lost_focus() {
         edit.request_focus();
+    }
+    if let Saving::Table { pseudonyms, .. } = what {
+        ui.checkbox(pseudonyms, "Under pseudonyms").on_hover_text(
+            "addresses keep their common prefixes, hosts, paths, User-Agents and every other name become words of a key that stays here",
+        );
     }
     let exists = Path::new(path.trim()).exists();
     if exists {

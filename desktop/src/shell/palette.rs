@@ -80,6 +80,7 @@ fn entries(ctx: &egui::Context, views: &[Box<dyn View>], settings: &Settings) ->
         all.push((format!("Close {}", view.title()), String::new(), Action::CloseView(view.id())));
     }
     all.push(("Save the case as an HTML report".to_owned(), String::new(), Action::SaveReport));
+    all.push(("Follow a running ja4-lab live".to_owned(), String::new(), Action::AskFollow));
     all.push(("Look at all time".to_owned(), String::new(), Action::Span(None)));
     all.push(("Clear the search".to_owned(), String::new(), Action::Search(String::new())));
     for saved in &settings.saved {

@@ -18,6 +18,7 @@ pub mod investigation;
 pub mod list;
 pub mod models;
 pub mod overview;
+pub mod rehearsal;
 pub mod replay;
 pub mod rules;
 pub mod scores;
@@ -91,12 +92,15 @@ impl Cx<'_> {
         });
     }
 
-    /// A button that saves a chart.
+    /// Buttons that save a chart.
     pub fn chart_button(&mut self, ui: &mut egui::Ui, chart: &Chart) {
         // In a row of its own, so that columns do not stretch it.
         ui.horizontal(|ui| {
             if ui.small_button(format!("Save {} as SVG", chart.name)).clicked() {
                 self.out.push(Action::SaveChart(Arc::new(chart.clone())));
+            }
+            if ui.small_button("PNG").accessible_name(format!("Save {} as PNG", chart.name)).clicked() {
+                self.out.push(Action::SaveChartPicture(Arc::new(chart.clone())));
             }
         });
     }
@@ -180,6 +184,7 @@ pub fn all() -> Vec<Box<dyn View>> {
         Box::new(list::detections()),
         Box::new(list::sessions()),
         Box::new(investigation::Investigation::default()),
+        Box::new(rehearsal::Rehearsals::default()),
         Box::new(list::traffic()),
         Box::new(fingerprints::Fingerprints::default()),
         Box::new(scores::Scores::default()),

@@ -251,6 +251,10 @@ impl<'a> Grid<'a> {
     }
 
     fn cell(&self, ui: &mut egui::Ui, row: usize, at: usize, marked: bool) {
+        // Columns beyond the window cost nothing.
+        if !ui.is_rect_visible(ui.max_rect()) {
+            return;
+        }
         let name = self.table.names()[at].as_str();
         let text = self.table.cell(row, at);
         let int = match self.table.columns().get(at) {

@@ -7,6 +7,7 @@
 pub mod chart;
 pub mod grid;
 pub mod grid_order;
+pub mod raster;
 pub mod text;
 
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub fn rows_or_reason(ui: &mut egui::Ui, data: &Data, place: Place, empty: &str)
             None
         }
         Loaded::Table(table) => Some(Arc::clone(table)),
-        Loaded::Text(_) => None,
+        Loaded::Text(_) | Loaded::Workshop(_) => None,
     }
 }
 
@@ -64,7 +65,9 @@ pub fn figure(ui: &mut egui::Ui, name: &str, value: &str) {
             ui.add(egui::Label::new(RichText::new(name).small().weak()).selectable(false));
         });
     });
-    response.response.on_hover_text(format!("{name}: {value}"));
+    let both = format!("{name}: {value}");
+    response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &both));
+    response.response.on_hover_text(both);
 }
 
 /// A whole number with thin gaps between thousands.

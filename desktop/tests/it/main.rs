@@ -15,9 +15,14 @@
 #![allow(clippy::disallowed_methods, reason = "waiting and measuring need a clock")]
 
 mod bad_input;
+mod follow;
 mod frames;
 mod images;
+mod keyboard;
+mod leaving;
+mod packaging;
 mod support;
+mod trials;
 mod workflows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +44,21 @@ fn main() -> ExitCode {
     }
     let parts: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let ignored = arguments.iter().any(|argument| argument == "--ignored");
-    let all = if ignored { frames::TESTS.to_vec() } else { [workflows::TESTS, bad_input::TESTS, images::TESTS].concat() };
+    let all = if ignored {
+        frames::TESTS.to_vec()
+    } else {
+        [
+            workflows::TESTS,
+            trials::TESTS,
+            leaving::TESTS,
+            follow::TESTS,
+            keyboard::TESTS,
+            packaging::TESTS,
+            bad_input::TESTS,
+            images::TESTS,
+        ]
+        .concat()
+    };
     let chosen: Vec<Test> =
         all.into_iter().filter(|(name, _)| parts.is_empty() || parts.iter().any(|part| name.contains(part.as_str()))).collect();
     if arguments.iter().any(|argument| argument == "--list") {

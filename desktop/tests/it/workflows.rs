@@ -270,9 +270,6 @@ fn a_table_is_saved_in_every_form() {
 fn a_case_is_saved_and_opened_again() {
     let path = folder().join("evening.case.json");
     let mut window = window(&[recorded()]);
-    for view in ["health", "models"] {
-        tell(&mut window, Action::Show(view));
-    }
     tell(&mut window, Action::Search("score:>0.9".to_owned()));
     tell(&mut window, Action::Note("looks like a fleet".to_owned()));
     window.key_press_modifiers(Modifiers::COMMAND, Key::S);
@@ -285,12 +282,24 @@ fn a_case_is_saved_and_opened_again() {
     let case = Case::load(&path).unwrap();
     assert_eq!(case.notes, ["looks like a fleet"]);
     assert_eq!(case.searches.last().unwrap().text, "score:>0.9");
-    assert_eq!(case.inputs.len(), 2);
+    assert_eq!((case.inputs.len(), case.models.is_empty()), (2, false), "whatever was looked at before");
     tell(&mut window, Action::Search(String::new()));
     tell(&mut window, Action::Open(path));
     assert_eq!(app(&window).scope().text, "score:>0.9");
     assert!(
         matches!(app(&window).told(), Some(Ok(text)) if text.contains("everything it rests on is here")),
+        "{:?}",
+        app(&window).told()
+    );
+    // Beside another database it says what is missing.
+    let empty = folder().join("nothing.duckdb");
+    let mut store = ja4_replay::store::open(&empty, &ja4_replay::store::OpenOptions::default()).unwrap();
+    store.migrate().unwrap();
+    drop(store);
+    tell(&mut window, Action::Open(empty));
+    let missing = case.inputs.len() + case.models.len();
+    assert!(
+        matches!(app(&window).told(), Some(Ok(text)) if text.contains(&format!("{missing} missing here: input "))),
         "{:?}",
         app(&window).told()
     );

@@ -16,8 +16,8 @@ use crate::matrix::FeatureSet;
 const MAGIC: &[u8; 8] = b"JA4MODEL";
 const CHECKSUM_BYTES: usize = 32;
 
-/// Layout version of every model file this build reads and writes.
-pub const LAYOUT_VERSION: u32 = 1;
+/// Layout version of every model file this build reads and writes. 2: an ensemble's numbers mean another combination than before.
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// SHA-256 of a model file as hexadecimal text: equal digests mean equal models.
 pub fn digest_hex(bytes: &[u8]) -> String {

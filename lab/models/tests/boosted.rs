@@ -136,3 +136,31 @@ proptest! {
         common::assert_scores_are_sound(&model.score(&table).unwrap(), rows);
     }
 }
+
+#[test]
+fn a_tree_may_be_given_a_share_of_the_columns() {
+    // Every column tells the classes apart, the first best; with all columns in sight the others are hardly used.
+    let mut rng = ja4_models::Rng::stream(4, 0);
+    let labels: Vec<bool> = (0..2_000).map(|row| row % 4 == 0).collect();
+    let values = labels.iter().flat_map(|&odd| {
+        let shift = f64::from(u8::from(odd));
+        [6.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0].map(|distance| rng.normal() + distance * shift)
+    });
+    let values: Vec<f64> = values.collect();
+    let table = Matrix::new(FeatureSet::numbered(10).unwrap(), values).unwrap();
+    let fit = |share: f64, seed: u64| {
+        BoostedParams::default().columns_share(share).check().unwrap().fit(&table, Some(&labels), seed).unwrap()
+    };
+    let part_of_first = |model: &BoostedModel| {
+        let explanation = model.explain(&table).unwrap();
+        let sum = |column: usize| (0..table.rows()).map(|row| explanation.row(row)[column].abs()).sum::<f64>();
+        sum(0) / (0..10).map(sum).sum::<f64>()
+    };
+    let (all, few) = (fit(1.0, 1), fit(0.3, 1));
+    assert!(part_of_first(&few) < part_of_first(&all) - 0.15, "{} and {}", part_of_first(&few), part_of_first(&all));
+    assert!(metrics::auroc(&few.score(&table).unwrap(), &labels).unwrap() > 0.99);
+    assert_eq!(few.digest(), fit(0.3, 1).digest());
+    assert_ne!(few.digest(), fit(0.3, 2).digest());
+    assert_eq!(all.digest(), fit(1.0, 2).digest(), "with all columns nothing is random");
+    assert!(BoostedParams::default().columns_share(1.1).check().is_err());
+}

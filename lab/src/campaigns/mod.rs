@@ -130,6 +130,12 @@ fn place(campaigns: &mut BTreeMap<String, Campaign>, groups: Vec<Vec<Session>>, 
         .map(|(id, campaign)| Known::new(id, campaign.members.values()))
         .collect();
     let mut seen = BTreeSet::new();
+    let mut held_by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (id, campaign) in campaigns.iter() {
+        for session in campaign.members.keys() {
+            held_by.entry(session.clone()).or_default().insert(id.clone());
+        }
+    }
     for group in groups {
         let id = identity::continued(&before, &group).unwrap_or_else(|| {
             report.new += 1;
@@ -137,9 +143,11 @@ fn place(campaigns: &mut BTreeMap<String, Campaign>, groups: Vec<Vec<Session>>, 
         });
         // A session belongs to one campaign: to that of its newest grouping.
         for session in &group {
-            for (other, campaign) in campaigns.iter_mut() {
-                if *other != id && campaign.members.remove(&session.id).is_some() {
-                    seen.insert(other.clone());
+            let before = held_by.insert(session.id.clone(), BTreeSet::from([id.clone()]));
+            for other in before.into_iter().flatten().filter(|other| *other != id) {
+                if let Some(campaign) = campaigns.get_mut(&other) {
+                    campaign.members.remove(&session.id);
+                    seen.insert(other);
                 }
             }
         }

@@ -11,7 +11,9 @@ mod packets;
 mod rules;
 
 pub mod experiment;
+pub mod export;
 pub mod operation;
+pub mod rehearse;
 pub mod synth;
 
 use std::path::PathBuf;
@@ -65,8 +67,12 @@ pub enum Command {
     Sessions(SessionsArgs),
     /// The whole way of one session or address: parse, join, features, voices, verdict.
     Explain(ExplainArgs),
+    /// A session changed as its client could change it, before the voices: what they say, and what would pass.
+    Rehearse(rehearse::RehearseArgs),
     /// One read-only query, the same text on every store.
     Sql(SqlArgs),
+    /// Sessions, requests or any answer to a file, under pseudonyms where asked.
+    Export(export::ExportArgs),
     /// The feature table as a Parquet file.
     Features(FeaturesArgs),
     /// Score any numeric table.

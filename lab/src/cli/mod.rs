@@ -14,11 +14,13 @@ mod detect;
 mod drift;
 mod evaluate;
 mod experiment;
+mod export;
 mod feedback;
 mod fingerprint;
 mod live;
 mod model;
 mod packets;
+mod rehearse;
 mod replay;
 mod rules;
 mod score;
@@ -63,7 +65,9 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Score(args) => score::run(&args, threads, console),
         Command::Sessions(args) => ask::sessions(&args, console),
         Command::Explain(args) => ask::explain(&args, console),
+        Command::Rehearse(args) => rehearse::run(&args, console),
         Command::Sql(args) => ask::sql(&args, console),
+        Command::Export(args) => export::run(&args, console),
         Command::Features(args) => ask::features(&args, console),
         Command::Anomaly(args) => score::anomaly(&args, console),
         Command::Evaluate(args) => evaluate::run(&args, console),

@@ -10,7 +10,9 @@ mod change;
 pub mod claims;
 pub mod models;
 pub mod reason;
+mod sample;
 pub mod settings;
+pub mod workshop;
 mod write;
 
 pub use self::write::session_id;
@@ -28,11 +30,12 @@ use sha2::{Digest as _, Sha256};
 
 use self::change::{Change, Search};
 use self::models::{Lessons, META_MIN_LABELS, ModelSet};
+use self::sample::Sample;
 use self::settings::Settings;
 use crate::catalogue::{Catalogue, Feature, ModelKind};
 use crate::error::LabError;
 use crate::frame::{FeatureFrame, shaped};
-use crate::labels::{self, Labels};
+use crate::labels::{self, Labels, Source};
 
 const FEATURE_FRAME: &str = include_str!("../../../sql/shared/queries/feature_frame.sql");
 
@@ -125,7 +128,7 @@ pub(crate) struct Verdict {
 /// The engine's refusal, a model of other features, or a model folder that cannot be read or written.
 pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError> {
     if !plan.settings.without.is_empty() && (plan.load.is_some() || plan.save.is_some()) {
-        let text = "features-: a model without features would meet them again when it is used; only scores can be kept (`score --keep-as`)";
+        let text = "features- (without+): a model without features would meet them again when it is used; only scores can be kept (`score --keep-as`)";
         return Err(LabError::Ask(text.to_owned()));
     }
     let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
@@ -145,6 +148,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     report.baseline = count(labels.exclusions.iter().filter(|reason| reason.is_none()).count());
     report.labelled = count(labels.labels.iter().flatten().count());
     let claims = claims::Claims::new(&frame)?;
+    let ids = write::session_ids(&frame)?;
     let has_handshake: Vec<bool> = frame.text("ja4")?.iter().map(|ja4| !ja4.is_empty()).collect();
     let mut verdicts = Vec::with_capacity(frame.sessions());
     for kind in ModelKind::ALL {
@@ -152,7 +156,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         if rows.is_empty() {
             continue;
         }
-        let task = Task { plan, catalogue: &catalogue, frame: &frame, labels: &labels, claims: &claims, kind, rows };
+        let task = Task { plan, catalogue: &catalogue, frame: &frame, labels: &labels, claims: &claims, ids: &ids, kind, rows };
         verdicts.extend(task.run(&mut report)?);
     }
     if plan.fit_only {
@@ -166,7 +170,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         return Ok(report);
     }
     let run_id = run_id(&plan.settings, &report);
-    write::write(store, &frame, &verdicts, &run_id)?;
+    write::write(store, &frame, &ids, &verdicts, &run_id)?;
     crate::rescore::remember(store, &frame, &labels.exclusions)?;
     crate::campaigns::after_scores(store, &frame, &run_id, &mut report.notes);
     store.checkpoint()?;
@@ -197,6 +201,15 @@ fn features_digest(batches: &[RecordBatch]) -> Result<String, LabError> {
     Ok(digest.finish())
 }
 
+/// What a task scores with, and what.
+struct Fitted {
+    models: ModelSet,
+    values: Matrix,
+    matrix: Matrix,
+    spans: Vec<reason::Span>,
+    learnt_from: usize,
+}
+
 /// One model over its sessions.
 struct Task<'a> {
     plan: &'a CyclePlan,
@@ -204,6 +217,7 @@ struct Task<'a> {
     frame: &'a FeatureFrame,
     labels: &'a Labels,
     claims: &'a claims::Claims,
+    ids: &'a [String],
     kind: ModelKind,
     rows: Vec<usize>,
 }
@@ -211,20 +225,7 @@ struct Task<'a> {
 impl Task<'_> {
     fn run(&self, report: &mut CycleReport) -> Result<Vec<Verdict>, LabError> {
         let settings = &self.plan.settings;
-        let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
-        let values = without(values, self.catalogue.for_model(self.kind), &settings.without)?;
-        let matrix = shaped(self.catalogue, self.kind, &values)?;
-        let fit_on = self.fit_rows(report);
-        let learning = matrix.select_rows(&fit_on);
-        let models = match self.kept_models(report) {
-            Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
-            None => {
-                let (taught, weak) = self.taught(settings.weak_labels);
-                let known: Vec<bool> = taught.iter().map(|(_, bot)| *bot).collect();
-                let labelled = matrix.select_rows(&taught.iter().map(|(index, _)| *index).collect::<Vec<_>>());
-                ModelSet::fit(Lessons { people: &learning, labelled: Some((&labelled, &known)), weak }, settings)?
-            }
-        };
+        let Fitted { models, values, matrix, spans, learnt_from } = self.fitted(&mut report.notes)?;
         if let Some(folder) = &self.plan.save {
             models.save(folder, self.kind)?;
         }
@@ -234,23 +235,22 @@ impl Task<'_> {
         let opinions = models.score(&matrix)?;
         let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
         let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
-        let spans = reason::spans(&values.select_rows(&fit_on));
         let explanation = models.explain(&matrix)?;
         let model_id = models.id();
         report.models.push(ModelReport {
             kind: self.kind.as_str(),
             sessions: count(self.rows.len()),
-            fitted_on: count(fit_on.len()),
+            fitted_on: count(learnt_from),
             meta_learner: models.is_learnt(),
             threshold,
             id: model_id.clone(),
         });
         let changes = self.changes(&models, &values, &spans, &opinions, threshold)?;
-        let mut verdicts = Vec::with_capacity(self.rows.len());
-        for (index, (opinion, row)) in opinions.into_iter().zip(self.rows.iter().copied()).enumerate() {
+        let verdict = |(index, (opinion, row)): (usize, (models::Opinion, &usize))| {
+            let row = *row;
             let change = changes.get(&index).map_or(&[][..], Vec::as_slice);
             let (reason, explanation) = self.why(row, index, &features, &values, &explanation, &spans, change);
-            verdicts.push(Verdict {
+            Verdict {
                 row,
                 kind: self.kind,
                 model_id: model_id.clone(),
@@ -264,25 +264,69 @@ impl Task<'_> {
                 reason,
                 explanation,
                 population_share: self.claims.share(row),
-                label: self.labels.labels.get(row).copied().flatten(),
-            });
+                label: self.label(row),
+            }
+        };
+        Ok(opinions.into_par_iter().zip(&self.rows).enumerate().map(verdict).collect())
+    }
+
+    /// At most `learn_max` of `items`, whose place within the task's rows `place` gives; what an analyst said is not left out.
+    fn bounded<T: Copy>(&self, items: &[T], place: impl Fn(T) -> usize) -> Vec<T> {
+        let row = |item| self.rows.get(place(item)).copied().unwrap_or(usize::MAX);
+        let told = |item| self.label(row(item)).is_some_and(|label| label.source == Source::Analyst);
+        let most = usize::try_from(self.plan.settings.learn_max).unwrap_or(usize::MAX);
+        Sample { ids: self.ids, most }.of(items, row, told)
+    }
+
+    fn label(&self, row: usize) -> Option<labels::Label> {
+        self.labels.labels.get(row).copied().flatten()
+    }
+
+    /// The voices, fitted or loaded, with the sessions they speak about.
+    fn fitted(&self, notes: &mut Vec<String>) -> Result<Fitted, LabError> {
+        let settings = &self.plan.settings;
+        let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
+        let values = self.switched_off(values, &settings.without)?;
+        let matrix = shaped(self.catalogue, self.kind, &values)?;
+        let fit_on = self.fit_rows(notes);
+        let models = match self.kept_models(notes) {
+            Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
+            None => {
+                let (taught, weak) = self.taught(settings.weak_labels);
+                let known: Vec<bool> = taught.iter().map(|(_, bot)| *bot).collect();
+                let labelled = matrix.select_rows(&taught.iter().map(|(index, _)| *index).collect::<Vec<_>>());
+                let learning = matrix.select_rows(&fit_on);
+                ModelSet::fit(Lessons { people: &learning, labelled: Some((&labelled, &known)), weak }, settings)?
+            }
+        };
+        let spans = reason::spans(&values.select_rows(&fit_on));
+        Ok(Fitted { models, values, matrix, spans, learnt_from: fit_on.len() })
+    }
+
+    /// The neutral value in every session for features that are switched off.
+    fn switched_off(&self, values: Matrix, without: &[String]) -> Result<Matrix, LabError> {
+        if without.is_empty() {
+            return Ok(values);
         }
-        Ok(verdicts)
+        let off = |feature: &Feature| without.contains(&feature.name).then_some(feature.neutral);
+        let neutral: Vec<Option<f64>> = self.catalogue.for_model(self.kind).map(off).collect();
+        let cells = values.values().iter().zip(neutral.iter().cycle()).map(|(value, off)| off.unwrap_or(*value)).collect();
+        Ok(Matrix::new(values.features().clone(), cells)?)
     }
 
     /// The folder to load from; `None` where the models are to be fitted.
-    fn kept_models(&self, report: &mut CycleReport) -> Option<&std::path::Path> {
+    fn kept_models(&self, notes: &mut Vec<String>) -> Option<&std::path::Path> {
         let folder = self.plan.load.as_deref()?;
         if self.plan.fit_missing && !ModelSet::is_kept(folder, self.kind) {
             let kind = self.kind.as_str();
-            report.notes.push(format!("{kind} model: the version in use has none, so it was fitted on the sessions at hand"));
+            notes.push(format!("{kind} model: the version in use has none, so it was fitted on the sessions at hand"));
             return None;
         }
         Some(folder)
     }
 
     /// Positions (within the task's rows) of the sessions that the voices learn from.
-    fn fit_rows(&self, report: &mut CycleReport) -> Vec<usize> {
+    fn fit_rows(&self, notes: &mut Vec<String>) -> Vec<usize> {
         let people: Vec<usize> = self
             .rows
             .iter()
@@ -292,23 +336,33 @@ impl Task<'_> {
             .collect();
         let enough = usize::try_from(self.plan.settings.baseline_min).unwrap_or(usize::MAX);
         if people.len() >= enough {
-            return people;
+            let learned = self.bounded(&people, |index| index);
+            if learned.len() < people.len() {
+                notes.push(format!(
+                    "{} model: learned from {} of {} sessions that look like people (setting learn_max)",
+                    self.kind.as_str(),
+                    learned.len(),
+                    people.len()
+                ));
+            }
+            return learned;
         }
-        report.notes.push(format!(
+        notes.push(format!(
             "{} model: only {} sessions look like people (setting baseline_min is {enough}), so it learned from all {}; \
              what is frequent counts as normal",
             self.kind.as_str(),
             people.len(),
             self.rows.len()
         ));
-        (0..self.rows.len()).collect()
+        self.bounded(&(0..self.rows.len()).collect::<Vec<_>>(), |index| index)
     }
 
     /// What supervised voices learn from: positions within the task's rows with true for a bot, and whether labels that identity
     /// alone gives are among them on both sides. With enough labels that somebody stands for, looking like a person is no label
-    /// any more; a contradiction still is one, or trees would only know the programs that say what they are.
+    /// any more; a contradiction still is one, or trees would only know the programs that say what they are. Each side is bounded
+    /// by itself, so that many of one kind do not crowd out the few of the other.
     fn taught(&self, weak: bool) -> (Vec<(usize, bool)>, bool) {
-        let label = |row: usize| self.labels.labels.get(row).copied().flatten().map(|label| label.bot);
+        let label = |row: usize| self.label(row).map(|label| label.bot);
         let excluded = |row: usize| self.labels.exclusions.get(row).is_some_and(Option::is_some);
         let known: Vec<bool> = self.rows.iter().filter_map(|row| label(*row)).collect();
         let enough = known.len() >= META_MIN_LABELS && known.contains(&true) && known.contains(&false);
@@ -317,7 +371,10 @@ impl Task<'_> {
             None if weak && excluded(row) => Some(true),
             None => (weak && !enough).then_some(false),
         };
-        let taught = self.rows.iter().enumerate().filter_map(|(index, row)| of(*row).map(|bot| (index, bot))).collect();
+        let taught = self.rows.iter().enumerate().filter_map(|(index, row)| of(*row).map(|bot| (index, bot)));
+        let (bots, people): (Vec<_>, Vec<_>) = taught.partition(|(_, bot)| *bot);
+        let mut taught = [bots, people].map(|side| self.bounded(&side, |(index, _)| index)).concat();
+        taught.sort_unstable();
         (taught, weak && !enough)
     }
 
@@ -340,9 +397,23 @@ impl Task<'_> {
         worst.truncate(usize::try_from(self.plan.settings.changes).unwrap_or(usize::MAX));
         let transforms: Vec<_> = self.catalogue.for_model(self.kind).map(|feature| feature.transform).collect();
         let search = Search { models, features: values.features(), transforms: &transforms, spans, threshold };
-        let found: Result<Vec<_>, LabError> =
-            worst.into_par_iter().map(|(index, _)| Ok((index, search.nearest(values.row(index))?))).collect();
-        Ok(found?.into_iter().filter_map(|(index, change)| change.map(|change| (index, change))).collect())
+        // Sessions of one program often agree in every feature; what holds for one holds for all of them.
+        let mut alike: BTreeMap<Vec<u64>, Vec<usize>> = BTreeMap::new();
+        for (index, _) in worst {
+            alike.entry(values.row(index).iter().map(|value| value.to_bits()).collect()).or_default().push(index);
+        }
+        let groups: Vec<Vec<usize>> = alike.into_values().collect();
+        let nearest = |group: Vec<usize>| {
+            let change = group.first().map(|first| search.nearest(values.row(*first))).transpose()?.flatten();
+            Ok((group, change))
+        };
+        let found: Result<Vec<(Vec<usize>, Option<Vec<Change>>)>, LabError> = groups.into_par_iter().map(nearest).collect();
+        let mut changes = BTreeMap::new();
+        for (group, change) in found? {
+            let change = change.as_ref();
+            changes.extend(group.into_iter().filter_map(|index| change.map(|change| (index, change.clone()))));
+        }
+        Ok(changes)
     }
 
     #[allow(clippy::too_many_arguments, reason = "what a line is made of, put together once")]
@@ -356,34 +427,18 @@ impl Task<'_> {
         spans: &[reason::Span],
         change: &[Change],
     ) -> (String, String) {
-        let mut parts = reason::parts(features, values.row(index), explanation.row(index), spans, usize::MAX);
-        for part in &mut parts {
-            let moved =
-                change.iter().find(|change| features.get(change.column).is_some_and(|feature| feature.name == part.feature));
-            part.would_pass_at = moved.map(|change| change.to);
-        }
-        let mut place = 0;
-        parts.retain(|part| {
-            place += 1;
-            place <= PARTS_KEPT || part.would_pass_at.is_some()
-        });
+        let without = &self.plan.settings.without;
+        let moved = |column: usize| change.iter().find(|change| change.column == column).map(|change| change.to);
+        let kept = PARTS_KEPT + without.len();
+        let mut parts = reason::parts(features, values.row(index), explanation.row(index), spans, kept, moved);
+        // What is switched off took no part, and its value is not the session's.
+        parts.retain(|part| !without.iter().any(|name| name == part.feature));
         let contradictions = self.claims.contradictions(row);
         let share = self.claims.claimed(row).map(|claim| (self.claims.share(row), claim));
         let line = reason::line(self.claims.declared(row), &contradictions, features, &parts, share);
         let json = serde_json::to_string(&parts).unwrap_or_default();
         (line, json)
     }
-}
-
-/// `values` with the neutral value in every row of the features named.
-fn without<'a>(values: Matrix, features: impl Iterator<Item = &'a Feature>, names: &[String]) -> Result<Matrix, LabError> {
-    if names.is_empty() {
-        return Ok(values);
-    }
-    let neutral: Vec<Option<f64>> = features.map(|feature| names.contains(&feature.name).then_some(feature.neutral)).collect();
-    let rows = values.values().chunks_exact(neutral.len().max(1));
-    let all = rows.flat_map(|row| row.iter().zip(&neutral).map(|(value, neutral)| neutral.unwrap_or(*value))).collect();
-    Ok(Matrix::new(values.features().clone(), all)?)
 }
 
 /// Addresses the analyst trusts keep their score and are not anomalous.

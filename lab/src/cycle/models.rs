@@ -65,10 +65,17 @@ fn params(settings: &Settings, people: usize) -> EnsembleParams {
     EnsembleParams::default()
         .eif(EifParams::default().trees(size(settings.trees)).sample_size(size(settings.sample)))
         .autoencoder((settings.weight_autoencoder > 0.0 && people >= MIN_AUTOENCODER_ROWS).then(AutoencoderParams::default))
-        .boosted((settings.weight_boosted > 0.0).then(BoostedParams::default))
+        .boosted((settings.weight_boosted > 0.0).then(boosted))
         .weights([settings.weight_eif, settings.weight_autoencoder, settings.weight_boosted])
         .meta_min_labels(META_MIN_LABELS)
         .target_fpr(settings.fpr)
+}
+
+/// Boosted trees for sessions. Each tree sees a tenth of the features: with all of them, trees lean on the few that tell the known
+/// programs best, and take a program of a new kind for a person (`docs/SCIENCE.md`).
+#[must_use]
+pub fn boosted() -> BoostedParams {
+    BoostedParams::default().columns_share(0.1)
 }
 
 /// The fitted voices of one model.

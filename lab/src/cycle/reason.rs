@@ -28,9 +28,9 @@ pub struct Span {
 
 /// One feature's part in a verdict.
 #[derive(Debug, Clone, Serialize)]
-pub struct Part {
+pub struct Part<'a> {
     /// Feature.
-    pub feature: String,
+    pub feature: &'a str,
     /// Its value in the session told about.
     pub value: f64,
     /// Share of the voices' explanation, 0 to 1.
@@ -57,28 +57,31 @@ pub fn spans(baseline: &Matrix) -> Vec<Span> {
         .collect()
 }
 
-/// The parts of one session, most telling first: outside the baseline's span before inside, then by share.
+/// The parts of one session, most telling first: outside the baseline's span before inside, then by share. The first `count`, and
+/// those with a value at which the session would pass, by the place of the feature.
 #[must_use]
-pub fn parts(features: &[&Feature], values: &[f64], shares: &[f64], spans: &[Span], count: usize) -> Vec<Part> {
-    let mut parts: Vec<Part> = features
-        .iter()
-        .zip(values)
-        .zip(shares.iter().zip(spans))
-        .map(|((feature, value), (share, span))| Part {
-            feature: feature.name.clone(),
-            value: *value,
-            share: *share,
-            baseline: *span,
-            position: position(*value, *span),
-            would_pass_at: None,
+pub fn parts<'a>(
+    features: &[&'a Feature],
+    values: &[f64],
+    shares: &[f64],
+    spans: &[Span],
+    count: usize,
+    would_pass_at: impl Fn(usize) -> Option<f64>,
+) -> Vec<Part<'a>> {
+    let all = features.iter().zip(values).zip(shares.iter().zip(spans)).enumerate();
+    let mut all: Vec<(usize, Part<'_>)> = all
+        .map(|(column, ((feature, value), (share, span)))| {
+            let (value, share, baseline) = (*value, *share, *span);
+            let position = position(value, baseline);
+            (column, Part { feature: &feature.name, value, share, baseline, position, would_pass_at: would_pass_at(column) })
         })
         .collect();
-    parts.sort_by(|a, b| {
-        let inside = |part: &Part| part.position == "within";
-        inside(a).cmp(&inside(b)).then(b.share.total_cmp(&a.share)).then(a.feature.cmp(&b.feature))
+    all.sort_by(|(_, a), (_, b)| {
+        let inside = |part: &Part<'_>| part.position == "within";
+        inside(a).cmp(&inside(b)).then(b.share.total_cmp(&a.share)).then(a.feature.cmp(b.feature))
     });
-    parts.truncate(count);
-    parts
+    let all = all.into_iter().map(|(_, part)| part).enumerate();
+    all.filter(|(place, part)| *place < count || part.would_pass_at.is_some()).map(|(_, part)| part).collect()
 }
 
 /// The line: what the session openly is, contradictions, then the outstanding features.
@@ -87,7 +90,7 @@ pub fn line(
     declared: Option<String>,
     contradictions: &[String],
     features: &[&Feature],
-    parts: &[Part],
+    parts: &[Part<'_>],
     share: Option<(f64, &str)>,
 ) -> String {
     let mut pieces: Vec<String> = declared.into_iter().chain(contradictions.iter().cloned()).collect();
@@ -101,7 +104,7 @@ pub fn line(
         pieces.push(describe(part, unit));
     }
     if pieces.is_empty() {
-        let named: Vec<String> = parts.iter().take(NAMED).map(|part| words(&part.feature)).collect();
+        let named: Vec<String> = parts.iter().take(NAMED).map(|part| words(part.feature)).collect();
         if named.is_empty() {
             return "nothing to compare it with".to_owned();
         }
@@ -115,8 +118,8 @@ pub fn line(
     text
 }
 
-fn describe(part: &Part, unit: &str) -> String {
-    let mut text = format!("{} {}", words(&part.feature), shown(part.value, unit));
+fn describe(part: &Part<'_>, unit: &str) -> String {
+    let mut text = format!("{} {}", words(part.feature), shown(part.value, unit));
     let span = part.baseline;
     if shown(span.low, unit) == shown(span.high, unit) {
         let _ = write!(text, " (people: {})", shown(span.median, unit));
@@ -200,7 +203,7 @@ mod tests {
         let features = [feature("gap_mean_ms", "ms"), feature("accept_language_rate", "share")];
         let features: Vec<&Feature> = features.iter().collect();
         let spans = [Span { low: 900.0, median: 4000.0, high: 30_000.0 }, Span { low: 1.0, median: 1.0, high: 1.0 }];
-        let parts = parts(&features, &[12.0, 0.0], &[0.2, 0.7], &spans, 5);
+        let parts = parts(&features, &[12.0, 0.0], &[0.2, 0.7], &spans, 5, |_| None);
         assert_eq!(parts[0].feature, "accept_language_rate");
         let line =
             line(None, &["claims chrome with the TLS stack of curl".to_owned()], &features, &parts, Some((0.002, "chrome")));
@@ -212,11 +215,22 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_would_pass_is_kept_however_little_it_tells() {
+        let features = [feature("a", "count"), feature("b", "count"), feature("c", "count")];
+        let features: Vec<&Feature> = features.iter().collect();
+        let spans = [Span { low: 0.0, median: 1.0, high: 2.0 }; 3];
+        let would_pass_at = |column: usize| (column == 2).then_some(1.5);
+        let parts = parts(&features, &[9.0, 1.0, 1.0], &[0.5, 0.4, 0.1], &spans, 1, would_pass_at);
+        let found: Vec<_> = parts.iter().map(|part| (part.feature, part.position, part.would_pass_at)).collect();
+        assert_eq!(found, [("a", "above", None), ("c", "within", Some(1.5))]);
+    }
+
+    #[test]
     fn an_ordinary_session_says_so() {
         let features = [feature("hits", "count")];
         let features: Vec<&Feature> = features.iter().collect();
         let spans = [Span { low: 1.0, median: 5.0, high: 9.0 }];
-        let parts = parts(&features, &[4.0], &[1.0], &spans, 5);
+        let parts = parts(&features, &[4.0], &[1.0], &spans, 5, |_| None);
         assert_eq!(line(None, &[], &features, &parts, None), "no single value stands out; the combination of hits is rare");
     }
 }

@@ -27,6 +27,8 @@ pub struct Settings {
     pub coherence: f64,
     /// Baseline sessions needed before models are fitted on them alone; below, on all.
     pub baseline_min: u64,
+    /// Sessions a fit takes at most of those it may learn from (of labelled ones: of each side), chosen by a hash of their keys.
+    pub learn_max: u64,
     /// Whether a claimed browser that never loads what pages need is kept out of the baseline, where the host serves such things.
     pub resources: bool,
     /// What a session that a rule of the imported policy denies counts as.
@@ -57,8 +59,8 @@ pub struct Settings {
     pub weight_boosted: f64,
     /// Sessions of these addresses are never anomalous.
     pub allow: Vec<String>,
-    /// Features that are taken away: every session has their neutral value, so no voice can learn from them.
-    #[serde(rename = "features-", skip_serializing_if = "Vec::is_empty")]
+    /// Features switched off: every session has their neutral value, so no voice can use them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
 }
 
@@ -72,6 +74,7 @@ impl Default for Settings {
             threshold: None,
             coherence: 0.25,
             baseline_min: 40,
+            learn_max: 4_000,
             resources: true,
             rules_deny: RuleUse::Label,
             rules_challenge: RuleUse::Exclude,
@@ -111,7 +114,7 @@ impl RuleUse {
     }
 }
 
-const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, features-";
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, learn_max, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, features- (also written without+)";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -147,6 +150,7 @@ impl Settings {
             "threshold" => self.threshold = Some(number(0.0, 1.0)?),
             "coherence" => self.coherence = number(0.0, 1.0)?,
             "baseline_min" => self.baseline_min = count(2, u64::MAX)?,
+            "learn_max" => self.learn_max = count(100, 10_000_000)?,
             "resources" => self.resources = count(0, 1)? == 1,
             "rules.deny" => self.rules_deny = rule_use()?,
             "rules.challenge" => self.rules_challenge = rule_use()?,
@@ -161,7 +165,7 @@ impl Settings {
                 let address: std::net::IpAddr = value.parse().map_err(|_| ask(format!("{value:?} is no IP address")))?;
                 self.allow.push(address.to_string());
             }
-            "features-" => {
+            "features-" | "without+" | "without" => {
                 let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
                 if !catalogue.for_model(ModelKind::Complete).any(|feature| feature.name == value) {
                     return Err(ask(format!("no model sees a feature {value:?}; docs/FEATURES.md lists them")));
@@ -185,9 +189,19 @@ mod tests {
         assert_eq!(parse("allow+=::1").unwrap().allow, ["::1"]);
         assert_eq!(parse("features-=coherence_score").unwrap().without, ["coherence_score"]);
         assert_eq!(parse("rules.allow=label").unwrap().rules_allow, RuleUse::Label);
-        for bad in
-            ["rules.deny=yes", "threshold", "threshold=2", "trees=0", "fpr=NaN", "allow+=somebody", "features-=src_ip", "tree=3"]
-        {
+        assert_eq!(parse("without+=hits").unwrap().without, ["hits"]);
+        for bad in [
+            "rules.deny=yes",
+            "threshold",
+            "threshold=2",
+            "trees=0",
+            "fpr=NaN",
+            "allow+=somebody",
+            "tree=3",
+            "learn_max=9",
+            "without+=hit",
+            "features-=src_ip",
+        ] {
             let message = parse(bad).unwrap_err().to_string();
             assert!(message.starts_with("setting "), "{message}");
         }

@@ -18,10 +18,16 @@ use crate::frame::FeatureFrame;
 /// Name stored with every score; the id beside it says which fit.
 const MODEL_NAME: &str = "ja4-lab";
 
-pub(super) fn write(store: &dyn Store, frame: &FeatureFrame, verdicts: &[Verdict], run_id: &str) -> Result<(), LabError> {
+pub(super) fn write(
+    store: &dyn Store,
+    frame: &FeatureFrame,
+    ids: &[String],
+    verdicts: &[Verdict],
+    run_id: &str,
+) -> Result<(), LabError> {
     let windows = frame.int("win_ms")?;
     let (Some(first), Some(last)) = (windows.iter().min(), windows.iter().max()) else { return Ok(()) };
-    let batch = batch(frame, verdicts, run_id)?;
+    let batch = batch(frame, ids, verdicts, run_id)?;
     Ok(store.replace_scores(*first, *last, vec![batch])?)
 }
 
@@ -32,16 +38,16 @@ pub fn session_id(win_ms: i64, src_ip: &str, ja4: &str, host: &str) -> String {
     hex(&digest).get(..16).unwrap_or_default().to_owned()
 }
 
-fn batch(frame: &FeatureFrame, verdicts: &[Verdict], run_id: &str) -> Result<RecordBatch, LabError> {
+/// Ids of all sessions, in the order of the frame.
+pub(super) fn session_ids(frame: &FeatureFrame) -> Result<Vec<String>, LabError> {
+    let (ips, ja4s, hosts) = (frame.text("src_ip")?, frame.text("ja4")?, frame.text("host")?);
+    let keys = frame.int("win_ms")?.into_iter().zip(ips).zip(ja4s.into_iter().zip(hosts));
+    Ok(keys.map(|((win_ms, src_ip), (ja4, host))| session_id(win_ms, &src_ip, &ja4, &host)).collect())
+}
+
+fn batch(frame: &FeatureFrame, ids: &[String], verdicts: &[Verdict], run_id: &str) -> Result<RecordBatch, LabError> {
     let windows = frame.int("win_ms")?;
-    let keys = [frame.text("src_ip")?, frame.text("ja4")?, frame.text("host")?];
-    let ids: Vec<String> = (0..frame.sessions())
-        .map(|row| {
-            let text = |index: usize| keys.get(index).and_then(|column| column.get(row)).map_or("", String::as_str);
-            session_id(windows.get(row).copied().unwrap_or_default(), text(0), text(1), text(2))
-        })
-        .collect();
-    let [src_ip, ja4, host] = keys;
+    let (src_ip, ja4, host) = (frame.text("src_ip")?, frame.text("ja4")?, frame.text("host")?);
     let ints = |values: &[i64]| int(verdicts.iter().map(|verdict| values.get(verdict.row).copied().unwrap_or_default()));
     let texts = |values: &[String]| text(verdicts.iter().map(|verdict| values.get(verdict.row).map_or("", String::as_str)));
     let own = |f: fn(&Verdict) -> &str| text(verdicts.iter().map(f));
@@ -50,7 +56,7 @@ fn batch(frame: &FeatureFrame, verdicts: &[Verdict], run_id: &str) -> Result<Rec
         ("src_ip", texts(&src_ip)),
         ("ja4", texts(&ja4)),
         ("host", texts(&host)),
-        ("session_id", texts(&ids)),
+        ("session_id", texts(ids)),
         ("model_name", text(verdicts.iter().map(|_| MODEL_NAME))),
         ("model_id", own(|verdict| &verdict.model_id)),
         ("model_kind", own(|verdict| verdict.kind.as_str())),

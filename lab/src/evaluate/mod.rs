@@ -3,8 +3,9 @@
 //! Promises: in [`leave_one_out`] a session is scored by a model that saw neither its kind nor any session of its address;
 //! people too are scored by models that did not see them; the same frame, truth and settings give the same report.
 //!
-//! Read next: `truth.rs` (what made a session), `report.rs` (the figures), `ja4_models::held_out`.
+//! Read next: `truth.rs` (what made a session), `report.rs` (the figures), `lead.rs` (whether the whole is better than its parts), `ja4_models::held_out`.
 
+mod lead;
 mod report;
 mod truth;
 
@@ -14,6 +15,7 @@ use ja4_models::held_out::{HeldOutScore, Subject, folds_by_group, score_held_out
 use ja4_models::{Matrix, VoiceKind};
 use ja4_replay::store::{Statement, Store};
 
+pub use self::lead::Lead;
 pub use self::report::{Figures, KindFigures, Report, VOICES};
 pub use self::truth::{HoldOut, Truth, Truths};
 use crate::catalogue::{Catalogue, ModelKind};

@@ -3,12 +3,14 @@
 //! Promises: a voice is measured on the sessions it was asked about, and their number is told; over all kinds, each program is
 //! placed among the people that its own model scored, so that models of different kinds need not share a scale.
 //!
-//! Read next: `ja4_models::held_out::pooled_metrics`.
+//! Read next: `lead.rs`, `ja4_models::held_out::pooled_metrics`.
 
 use std::fmt::Write as _;
 
 use ja4_models::held_out::pooled_metrics;
 use serde::Serialize;
+
+use super::lead::{Beside, Lead, Said, lead};
 
 /// Names of the four columns, as printed.
 pub const VOICES: [&str; 4] = ["forest", "autoencoder", "boosted trees", "together"];
@@ -35,6 +37,8 @@ pub struct KindFigures {
     pub sessions: usize,
     /// One entry a voice.
     pub voices: [Option<Figures>; 4],
+    /// All voices together against the best of them, on the sessions it was asked about.
+    pub lead: Option<Lead>,
 }
 
 /// An evaluation.
@@ -73,6 +77,7 @@ impl Report {
         for voice in VOICES {
             let _ = write!(text, "  {voice:<19}");
         }
+        let _ = write!(text, "  together less the best voice (95 % interval)");
         for kind in std::iter::once(&self.all).chain(&self.kinds) {
             let _ = write!(text, "\n{:<20}{:>9}", kind.kind, kind.sessions);
             for figures in &kind.voices {
@@ -84,6 +89,9 @@ impl Report {
                         let _ = write!(text, "  {:<19}", "not asked");
                     }
                 }
+            }
+            if let Some(Lead { voice, difference, interval: [low, high], word }) = &kind.lead {
+                let _ = write!(text, "  {difference:+.3} ({low:+.3} to {high:+.3}): {word}, {voice}");
             }
         }
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
@@ -97,12 +105,13 @@ type Set = (Vec<f64>, Vec<f64>);
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     sets: [Vec<Set>; 4],
+    beside: Vec<Beside>,
     kinds: Vec<KindFigures>,
 }
 
 impl Collector {
     /// Adds a kind: for every session whether it is a program, and what each voice said.
-    pub(super) fn add(&mut self, kind: &str, scored: &[(bool, [Option<f64>; 4])]) {
+    pub(super) fn add(&mut self, kind: &str, scored: &[(bool, Said)]) {
         let mut voices = [None; 4];
         for (place, slot) in voices.iter_mut().enumerate() {
             let said = |wanted: bool| -> Vec<f64> {
@@ -119,13 +128,22 @@ impl Collector {
             }
         }
         let sessions = scored.iter().filter(|(bot, _)| *bot).count();
-        self.kinds.push(KindFigures { kind: kind.to_owned(), sessions, voices });
+        let of = |wanted: bool| scored.iter().filter(|(bot, _)| *bot == wanted).map(|(_, said)| *said).collect();
+        let beside = Beside { bots: of(true), people: of(false) };
+        self.kinds.push(KindFigures { kind: kind.to_owned(), sessions, voices, lead: lead(std::slice::from_ref(&beside)) });
+        self.beside.push(beside);
     }
 
     pub(super) fn report(self, people: usize, bots: usize, mixed: usize) -> Report {
         let voices = self.sets.map(|sets| figures(&sets));
         let sessions = self.kinds.iter().map(|kind| kind.sessions).sum();
-        Report { people, bots, mixed, all: KindFigures { kind: "all".to_owned(), sessions, voices }, kinds: self.kinds }
+        Report {
+            people,
+            bots,
+            mixed,
+            all: KindFigures { kind: "all".to_owned(), sessions, voices, lead: lead(&self.beside) },
+            kinds: self.kinds,
+        }
     }
 }
 

@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ja4_models::ensemble::{EnsembleParams, TrainingData};
-use ja4_models::{AutoencoderParams, BoostedParams, EifParams, FeatureSet, Matrix, Rng, VoiceKind, metrics};
+use ja4_models::{AutoencoderParams, EifParams, FeatureSet, Matrix, Rng, VoiceKind, metrics};
 
 use super::data::{Loaded, SessionTruth};
 use super::outcome::{Outcome, Prediction};
 use super::plan::Plan;
 use crate::catalogue::{Catalogue, ModelKind};
+use crate::cycle::models::boosted;
 use crate::cycle::session_id;
 use crate::error::LabError;
 use crate::frame::shaped;
@@ -181,7 +182,7 @@ impl Bench {
         let params = EnsembleParams::default()
             .eif(EifParams::default().trees(self.trees))
             .autoencoder((baseline.rows() >= 20).then(AutoencoderParams::default))
-            .boosted((!ask.unlabelled).then(BoostedParams::default));
+            .boosted((!ask.unlabelled).then(boosted));
         let model = params.meta_min_labels(usize::MAX).check()?.fit_on(data, seed)?;
         let kinds: Vec<VoiceKind> = model.voices().map(|voice| voice.kind()).collect();
         let of = |voices: &[f64], kind| {

@@ -10,6 +10,7 @@ const COMMANDS: &[&str] = &[
     "score",
     "sessions",
     "explain",
+    "rehearse",
     "sql",
     "features",
     "anomaly",

@@ -28,6 +28,7 @@ mod live_replay;
 mod models;
 mod operation;
 mod oracle;
+mod rehearse;
 mod rules;
 mod server;
 mod service;

@@ -60,6 +60,13 @@ fn kinds_that_no_model_saw_are_found() {
     assert!(together.auroc >= 0.95, "{}", together.auroc);
     let best = [forest, autoencoder, boosted].map(|voice| voice.auroc).into_iter().fold(0.0, f64::max);
     assert!(together.auroc >= best, "together {} against {best}", together.auroc);
+    assert!(together.recall_at_1pct_fpr >= 0.8, "{}", together.recall_at_1pct_fpr);
+    // On no kind does a single voice do better than this sample can show; on browsers driven by programs together they do well.
+    for kind in &report.kinds {
+        let below = kind.lead.as_ref().is_some_and(|lead| lead.word == "below");
+        assert!(!below, "{}: {:?}", kind.kind, kind.lead);
+    }
+    assert!(report.kind("automated_browser").unwrap().voices[3].unwrap().auroc >= 0.85);
     for (kind, least) in [("impersonator", 0.95), ("fleet", 0.95), ("rotation", 0.95), ("scraper", 0.9)] {
         let found = report.kind(kind).unwrap().voices[3].unwrap().auroc;
         assert!(found >= least, "{kind}: {found}");

@@ -16,6 +16,7 @@ use ja4_join::row::{COLUMNS, ColumnVisitor, HttpLogRow, Text};
 
 use crate::spool::SpoolError;
 use crate::store::{self, OpenOptions as StoreOptions, Store, TlsOnlyRow};
+use crate::visible::push_json_text;
 
 /// What a sink says to a batch.
 #[derive(Debug)]
@@ -326,41 +327,13 @@ pub fn json_line(row: &HttpLogRow, out: &mut Vec<u8>) {
 
         fn text(&mut self, value: &Text) {
             self.name();
-            json_text(value, &mut self.text);
+            push_json_text(value, &mut self.text);
         }
     }
     let mut line = Line { text: String::with_capacity(3000), columns: COLUMNS.iter() };
     row.visit(&mut line);
     out.extend_from_slice(line.text.as_bytes());
     out.extend_from_slice(b"}\n");
-}
-
-/// A JSON string in which nothing acts on a terminal.
-pub fn json_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if acts(c) => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-}
-
-/// Controls, line and paragraph separators, bidirectional controls, zero-width and tag characters.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -388,7 +361,7 @@ mod tests {
         let mut line = Vec::new();
         json_line(&row(hostile), &mut line);
         let text = String::from_utf8(line).unwrap();
-        assert!(!text.trim_end().chars().any(acts), "{text:?}");
+        assert!(!text.trim_end().chars().any(crate::visible::acts), "{text:?}");
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["path"], hostile);
         assert_eq!(value.as_object().unwrap().len(), COLUMNS.len());

@@ -11,8 +11,11 @@ use crate::ReplayError;
 use crate::store::chunk::{CHUNKS_PER_TRANSACTION, Chunk, ChunkTable};
 use crate::store::{Appended, Store};
 
-/// Chunks of handshakes that one transaction takes while it has no request: few columns, and memory that does not grow with them.
+/// Chunks of handshakes that one transaction takes while it has no request. They are few columns, cheap to write in small
+/// transactions, and a capture without a log, however large, then needs no more memory than a small one.
 const LONE_HANDSHAKE_CHUNKS: usize = 2;
+/// Chunks of handshakes that each chunk of requests lets wait for the transaction to become a whole row group.
+const HANDSHAKE_CHUNKS_PER_REQUEST: usize = 2;
 
 /// Stores everything that comes until the sender is gone.
 pub(super) fn write(store: &mut dyn Store, from: &Receiver<Chunk>) -> Result<Appended, ReplayError> {
@@ -22,7 +25,7 @@ pub(super) fn write(store: &mut dyn Store, from: &Receiver<Chunk>) -> Result<App
         let (mut requests, mut handshakes) = (0_usize, 0_usize);
         let mut transaction = std::iter::from_fn(|| {
             let full = requests == CHUNKS_PER_TRANSACTION || handshakes == CHUNKS_PER_TRANSACTION;
-            if full || requests == 0 && handshakes == LONE_HANDSHAKE_CHUNKS {
+            if full || handshakes >= LONE_HANDSHAKE_CHUNKS + HANDSHAKE_CHUNKS_PER_REQUEST * requests {
                 return None;
             }
             let chunk = chunks.next()?;

@@ -1,15 +1,14 @@
 //! Rows on their way to a store: Arrow columns, the keys that make storing idempotent, and the hashes that make the digest.
 //!
-//! Promises: columns come in the order and with the types of the table; no value is changed; a row is walked once for its columns
-//! and once for its hash, and is not needed afterwards.
+//! Promises: columns come in the order and with the types of the table; no value is changed; a row is walked once, for its columns and
+//! its hash together, and is not needed afterwards.
 //!
 //! Read next: `duckdb/append.rs` (who stores them), `../digest.rs` (what the hashes are of).
 
 use std::sync::Arc;
 
-use duckdb::arrow::array::{
-    ArrayRef, AsArray as _, BooleanArray, Float64Builder, Int64Array, Int64Builder, RecordBatch, StringArray, StringBuilder,
-};
+use duckdb::arrow::array::{ArrayRef, AsArray as _, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::buffer::OffsetBuffer;
 use duckdb::arrow::compute::filter_record_batch;
 use duckdb::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use duckdb::arrow::error::ArrowError;
@@ -22,6 +21,9 @@ use crate::digest::{canonical_float, canonical_text, row_hashes};
 
 /// Rows in a chunk.
 pub const CHUNK_ROWS: usize = 4096;
+
+/// Room set aside for each text of a chunk.
+const TEXT_BYTES: usize = 16;
 
 /// Chunks that one transaction should take: together a row group of DuckDB (122,880 rows). A transaction of whole row groups goes
 /// into the database file at once; any other goes through the write-ahead log first and costs more than twice the processor time.
@@ -62,22 +64,11 @@ impl Chunk {
     /// # Errors
     /// None that rows can cause; Arrow's own refusal is passed on.
     pub fn of_requests(rows: &[HttpLogRow]) -> Result<Self, ArrowError> {
-        let mut builders = Builders::new(rows.len());
-        let mut canonical = Canonical(Vec::with_capacity(2048));
-        let mut hashes = Vec::with_capacity(rows.len());
-        for row in rows {
-            builders.next = 0;
-            row.visit(&mut builders);
-            canonical.0.clear();
-            row.visit(&mut canonical);
-            hashes.push(Sha256::digest(&canonical.0).into());
-        }
+        let mut made = Rows::new(rows.len());
+        let hashes = rows.iter().map(|row| made.add(row)).collect();
         Ok(Self {
             table: ChunkTable::Requests,
-            columns: RecordBatch::try_new(
-                Arc::new(request_schema()),
-                builders.columns.into_iter().map(Builder::finish).collect(),
-            )?,
+            columns: made.finish()?,
             keys: rows.iter().map(|row| (row.row_hi, row.row_lo)).collect(),
             hashes,
             first_ns: rows.iter().map(|row| row.ts_ns).min().unwrap_or(i64::MAX),
@@ -203,80 +194,96 @@ pub fn request_schema() -> Schema {
     )
 }
 
-/// The canonical form of a row, which its hash is taken of.
-struct Canonical(Vec<u8>);
-
-impl ColumnVisitor for Canonical {
-    fn int(&mut self, value: i64) {
-        self.0.extend_from_slice(&value.to_le_bytes());
-    }
-
-    fn float(&mut self, value: f64) {
-        self.0.extend_from_slice(&canonical_float(value));
-    }
-
-    fn text(&mut self, value: &Text) {
-        canonical_text(value, &mut self.0);
-    }
+/// Columns of rows in the making, and the canonical form of the row that is being shown: one walk over a row fills both.
+struct Rows {
+    ints: Vec<Vec<i64>>,
+    floats: Vec<Vec<f64>>,
+    texts: Vec<TextColumn>,
+    /// Which column of its kind comes next.
+    next: [usize; 3],
+    /// What the row's hash is taken of.
+    canonical: Vec<u8>,
 }
 
-enum Builder {
-    Int(Int64Builder),
-    Float(Float64Builder),
-    Text(StringBuilder),
+/// Texts one after the other, and where each ends.
+struct TextColumn {
+    ends: Vec<i32>,
+    bytes: Vec<u8>,
 }
 
-impl Builder {
-    fn finish(self) -> ArrayRef {
-        match self {
-            Self::Int(mut builder) => Arc::new(builder.finish()),
-            Self::Float(mut builder) => Arc::new(builder.finish()),
-            Self::Text(mut builder) => Arc::new(builder.finish()),
-        }
-    }
-}
-
-struct Builders {
-    columns: Vec<Builder>,
-    next: usize,
-}
-
-impl Builders {
+impl Rows {
     fn new(rows: usize) -> Self {
-        let columns = COLUMNS
-            .iter()
-            .map(|column| match column.kind {
-                ColumnKind::Int => Builder::Int(Int64Builder::with_capacity(rows)),
-                ColumnKind::Float => Builder::Float(Float64Builder::with_capacity(rows)),
-                ColumnKind::Text => Builder::Text(StringBuilder::with_capacity(rows, rows.saturating_mul(12))),
-            })
-            .collect();
-        Self { columns, next: 0 }
+        let of = |kind: ColumnKind| COLUMNS.iter().filter(move |column| column.kind == kind);
+        let text = || {
+            let mut ends = Vec::with_capacity(rows.saturating_add(1));
+            ends.push(0);
+            TextColumn { ends, bytes: Vec::with_capacity(rows.saturating_mul(TEXT_BYTES)) }
+        };
+        Self {
+            ints: of(ColumnKind::Int).map(|_| Vec::with_capacity(rows)).collect(),
+            floats: of(ColumnKind::Float).map(|_| Vec::with_capacity(rows)).collect(),
+            texts: of(ColumnKind::Text).map(|_| text()).collect(),
+            next: [0; 3],
+            canonical: Vec::with_capacity(2048),
+        }
     }
 
-    fn take(&mut self) -> Option<&mut Builder> {
-        let index = self.next;
-        self.next = index.saturating_add(1);
-        self.columns.get_mut(index)
+    /// Adds a row; gives its hash.
+    fn add(&mut self, row: &HttpLogRow) -> [u8; 32] {
+        self.next = [0; 3];
+        self.canonical.clear();
+        row.visit(self);
+        Sha256::digest(&self.canonical).into()
+    }
+
+    /// The columns in the table's order.
+    fn finish(self) -> Result<RecordBatch, ArrowError> {
+        let (mut ints, mut floats, mut texts) = (self.ints.into_iter(), self.floats.into_iter(), self.texts.into_iter());
+        let columns = COLUMNS.iter().filter_map(|column| {
+            Some(match column.kind {
+                ColumnKind::Int => Ok::<ArrayRef, ArrowError>(Arc::new(Int64Array::from(ints.next()?))),
+                ColumnKind::Float => Ok(Arc::new(Float64Array::from(floats.next()?)) as ArrayRef),
+                ColumnKind::Text => texts.next()?.finish(),
+            })
+        });
+        RecordBatch::try_new(Arc::new(request_schema()), columns.collect::<Result<_, _>>()?)
     }
 }
 
-impl ColumnVisitor for Builders {
+impl TextColumn {
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let ends = OffsetBuffer::new(self.ends.into());
+        Ok(Arc::new(StringArray::try_new(ends, self.bytes.into(), None)?))
+    }
+}
+
+impl ColumnVisitor for Rows {
     fn int(&mut self, value: i64) {
-        if let Some(Builder::Int(builder)) = self.take() {
-            builder.append_value(value);
+        let [next, ..] = &mut self.next;
+        if let Some(column) = self.ints.get_mut(*next) {
+            column.push(value);
         }
+        *next += 1;
+        self.canonical.extend_from_slice(&value.to_le_bytes());
     }
 
     fn float(&mut self, value: f64) {
-        if let Some(Builder::Float(builder)) = self.take() {
-            builder.append_value(value);
+        let [_, next, _] = &mut self.next;
+        if let Some(column) = self.floats.get_mut(*next) {
+            column.push(value);
         }
+        *next += 1;
+        self.canonical.extend_from_slice(&canonical_float(value));
     }
 
     fn text(&mut self, value: &Text) {
-        if let Some(Builder::Text(builder)) = self.take() {
-            builder.append_value(value);
+        let [.., next] = &mut self.next;
+        if let Some(column) = self.texts.get_mut(*next) {
+            column.bytes.extend_from_slice(value.as_bytes());
+            // 4096 rows of at most a log record each stay far below 2 GiB.
+            column.ends.push(i32::try_from(column.bytes.len()).unwrap_or(i32::MAX));
         }
+        *next += 1;
+        canonical_text(value, &mut self.canonical);
     }
 }

@@ -6,6 +6,7 @@
 //! Read next: `ja4_lab::live::serve`, the other end; docs/LIVE.md.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -21,6 +22,11 @@ use crate::ReplayError;
 /// Longest answer.
 pub const MOST_BYTES: u64 = 1 << 30;
 
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take to begin, and then to end.
+const ANSWER: Duration = Duration::from_mins(5);
+
 /// A database behind HTTP.
 #[derive(Debug, Clone)]
 pub struct Remote {
@@ -35,8 +41,7 @@ impl Remote {
     /// # Errors
     /// There is no token, or nobody answers.
     pub fn open(url: &str) -> Result<Self, ReplayError> {
-        let url = url.trim_end_matches('/').to_owned();
-        let fail = |detail: String| ReplayError::Remote { url: url.clone(), detail };
+        let fail = |detail: String| ReplayError::Remote { url: url.trim_end_matches('/').to_owned(), detail };
         let token = match (std::env::var("JA4_TOKEN"), std::env::var_os("JA4_TOKEN_FILE")) {
             (Ok(token), _) => token,
             (Err(_), Some(file)) => {
@@ -44,8 +49,19 @@ impl Remote {
             }
             _ => return Err(fail("no token; put it into JA4_TOKEN, or name its file in JA4_TOKEN_FILE".to_owned())),
         };
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        let remote = Self { url: url.clone(), token: token.trim().to_owned(), agent };
+        Self::with_token(url, &token)
+    }
+
+    /// Asks at `url` with this token.
+    ///
+    /// # Errors
+    /// Nobody answers, or the token is wrong.
+    pub fn with_token(url: &str, token: &str) -> Result<Self, ReplayError> {
+        let url = url.trim_end_matches('/').to_owned();
+        // A host that is gone is told soon; a question may take its time.
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let config = config.timeout_connect(Some(CONNECT)).timeout_recv_response(Some(ANSWER)).timeout_recv_body(Some(ANSWER));
+        let remote = Self { url, token: token.trim().to_owned(), agent: config.build().new_agent() };
         remote.query(sql::PROBE).map(drop)?;
         Ok(remote)
     }

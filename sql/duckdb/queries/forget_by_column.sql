@@ -1,2 +1,2 @@
--- removes rows by one value of one text column; both names are constants of the program
-DELETE FROM /*table*/ WHERE /*column*/ = ?
+-- removes rows by values of one text column; both names are constants of the program, and each further value adds a mark
+DELETE FROM /*table*/ WHERE /*column*/ IN (? /*more*/)

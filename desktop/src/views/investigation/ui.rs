@@ -40,6 +40,9 @@ impl Investigation {
         if ui.button("Only this address").clicked() {
             cx.out.push(Action::Filter { not: false, key: "ip".to_owned(), value: ip.clone() });
         }
+        if ui.button("Rehearse").on_hover_text("change the session as its client could, and watch the voices").clicked() {
+            cx.out.push(Action::Show("rehearsal"));
+        }
         let label = ui.label("Note");
         let note = egui::TextEdit::singleline(&mut self.note).desired_width(180.0).hint_text("why");
         ui.add(note).labelled_by(label.id);
@@ -193,7 +196,7 @@ fn explanation(ui: &mut egui::Ui, cx: &mut Cx<'_>) {
                 ui.add(egui::Label::new(RichText::new(text::cut(text, 40_000)).monospace()).extend());
             });
         }
-        Loaded::Waiting | Loaded::Table(_) => {
+        Loaded::Waiting | Loaded::Table(_) | Loaded::Workshop(_) => {
             ui.spinner();
         }
     }

@@ -4,12 +4,14 @@
 //!
 //! Read next: `state.rs` (the arithmetic), `ja4-lab score --set`.
 
+pub mod refit;
 pub mod state;
 
 use std::sync::Arc;
 
 use eframe::egui::{self, RichText};
 
+use self::refit::{Refit, Refitted};
 use self::state::{Knobs, Ranked, Voices, area};
 use super::{Cx, Need, View};
 use crate::data::query::Ask;
@@ -33,6 +35,9 @@ pub struct Tuning {
     voices: Voices,
     ranked: Ranked,
     met: Option<Knobs>,
+    refit: Refit,
+    /// The refit that the voices are of; the stored ones where there is none.
+    heard: Option<Arc<Refitted>>,
     list: Arc<Table>,
     kept: Vec<(String, Knobs)>,
     name: String,
@@ -65,11 +70,13 @@ impl View for Tuning {
     fn ui(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
         let Some(table) = rows_or_reason(ui, cx.data, (ID, "rows"), self.empty_reason()) else { return };
         self.follow(&table);
+        self.hear(&table);
         egui::ScrollArea::vertical().id_salt("tuning").auto_shrink(false).show(ui, |ui| {
             let wide = ui.available_width() > 760.0;
             ui.columns(if wide { 2 } else { 1 }, |columns| {
                 let last = columns.len() - 1;
                 self.knobs(&mut columns[0], cx);
+                self.refit.show(&mut columns[0], cx);
                 self.quality(&mut columns[last], cx);
             });
             ui.separator();
@@ -95,6 +102,25 @@ impl Tuning {
                 self.knobs.threshold = table.number(0, "threshold");
             }
             self.of = Some(Arc::clone(table));
+            self.met = None;
+            self.heard = None;
+        }
+    }
+
+    /// Listens to the voices of a refit, or to the stored ones again, and ranks where anything changed.
+    fn hear(&mut self, table: &Arc<Table>) {
+        let same = match (&self.heard, &self.refit.done) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        if !same {
+            self.heard.clone_from(&self.refit.done);
+            self.voices = Voices::read(table);
+            self.knobs.threshold = table.number(0, "threshold");
+            if let Some(refitted) = &self.heard {
+                self.voices.replace(table, &refitted.voices);
+                self.knobs.threshold = refitted.threshold;
+            }
             self.met = None;
         }
         if self.met != Some(self.knobs) {
@@ -138,12 +164,12 @@ impl Tuning {
                 .on_hover_text("keep this setting for comparison, and write it into the case")
                 .clicked()
             {
-                let command = command(&self.knobs);
+                let command = self.command();
                 self.kept.push((self.name.trim().to_owned(), self.knobs));
                 cx.out.push(Action::Note(format!("experiment {}: {command}", self.name.trim())));
             }
-            if ui.button("Copy the command").on_hover_text(command(&self.knobs)).clicked() {
-                ui.ctx().copy_text(command(&self.knobs));
+            if ui.button("Copy the command").on_hover_text(self.command()).clicked() {
+                ui.ctx().copy_text(self.command());
             }
         });
         let mut drop = None;
@@ -204,6 +230,15 @@ impl Tuning {
         };
         chart.show(ui, 170.0);
         cx.chart_button(ui, &chart);
+    }
+}
+
+impl Tuning {
+    /// What makes all of this permanent.
+    fn command(&self) -> String {
+        let wish = self.heard.as_ref().map(|refitted| refitted.wish.settings()).unwrap_or_default();
+        let sets: String = wish.iter().map(|setting| format!(" --set {setting}")).collect();
+        format!("{}{sets}", command(&self.knobs))
     }
 }
 

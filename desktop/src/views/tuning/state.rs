@@ -5,6 +5,10 @@
 //!
 //! Read next: `ui.rs`, `ja4_models::ensemble` (fixed weights are a weighted mean of calibrated voices).
 
+use std::collections::BTreeMap;
+
+use ja4_lab::cycle::models::VoiceScores;
+
 use crate::data::table::Table;
 
 /// What can be moved.
@@ -67,6 +71,18 @@ impl Voices {
             voices: [column("score_eif"), column("score_autoencoder"), column("score_boosted")],
             stored: column("score"),
             labels: (0..table.rows()).map(|row| table.int(row, "label")).collect(),
+        }
+    }
+
+    /// Takes other voices instead, by session id; a session that has none keeps those it had.
+    pub fn replace(&mut self, table: &Table, voices: &BTreeMap<String, VoiceScores>) {
+        for row in 0..table.rows() {
+            let Some(found) = voices.get(table.text(row, "session_id").as_ref()) else { continue };
+            for (column, value) in self.voices.iter_mut().zip([found.eif, found.autoencoder, found.boosted]) {
+                if let Some(slot) = column.get_mut(row) {
+                    *slot = value;
+                }
+            }
         }
     }
 

@@ -21,6 +21,8 @@ const EPOCH_ROWS: usize = 262_144;
 /// Held-out rows, at most.
 const HELD_OUT_ROWS: usize = 32_768;
 const MAX_COLUMNS: usize = 16_384;
+/// Scaled values kept from epoch to epoch: 64 MiB.
+const KEPT_VALUES: usize = 1 << 24;
 
 impl Fit for Autoencoder {
     type Model = AutoencoderModel;
@@ -37,7 +39,8 @@ impl Fit for Autoencoder {
         Rng::stream(seed, 0).shuffle(&mut order);
         let held_out = (matrix.rows() / 10).clamp(1, HELD_OUT_ROWS);
         let (held, train) = order.split_at_mut(held_out);
-        let held = gather(matrix, &scaler, held);
+        let table = Scaled::new(matrix, &scaler);
+        let held = table.rows(held);
         let mut network = Network::random(&self.widths(matrix.columns()), &mut Rng::stream(seed, 1));
         let mut adam = Adam::new(self.learning_rate(), network.weights.len());
         let mut best = (f64::INFINITY, network.clone(), 0);
@@ -46,7 +49,7 @@ impl Fit for Autoencoder {
             Rng::stream(seed, 2 + epoch as u64).shuffle(train);
             let taken = &train[..train.len().min(EPOCH_ROWS)];
             for batch in taken.chunks(self.batch_rows()) {
-                trainer.step(&mut network, &mut adam, &gather(matrix, &scaler, batch));
+                trainer.step(&mut network, &mut adam, &table.rows(batch));
             }
             let loss = mean_loss(&network, &held);
             if !loss.is_finite() {
@@ -59,7 +62,7 @@ impl Fit for Autoencoder {
             }
         }
         let network = best.1;
-        let usual = usual_errors(&network, &gather(matrix, &scaler, train.get(..HELD_OUT_ROWS).unwrap_or(train)));
+        let usual = usual_errors(&network, &table.rows(train.get(..HELD_OUT_ROWS).unwrap_or(train)));
         Ok(AutoencoderModel::new(matrix.features().clone(), scaler, network, usual))
     }
 }
@@ -89,11 +92,32 @@ impl Trainer {
     }
 }
 
-fn gather(matrix: &Matrix, scaler: &RobustScaler, rows: &[usize]) -> Vec<f32> {
-    let columns = matrix.columns();
-    let mut out = Vec::with_capacity(rows.len() * columns);
-    rows.iter().for_each(|&row| scaler.append(matrix.row(row), &mut out));
-    out
+/// The table as the network sees it: scaled once where that takes little memory, else whenever rows are asked for.
+struct Scaled<'a> {
+    matrix: &'a Matrix,
+    scaler: &'a RobustScaler,
+    kept: Vec<f32>,
+}
+
+impl<'a> Scaled<'a> {
+    fn new(matrix: &'a Matrix, scaler: &'a RobustScaler) -> Self {
+        let keep = matrix.values().len() <= KEPT_VALUES;
+        let mut kept = Vec::with_capacity(if keep { matrix.values().len() } else { 0 });
+        (0..matrix.rows()).filter(|_| keep).for_each(|row| scaler.append(matrix.row(row), &mut kept));
+        Self { matrix, scaler, kept }
+    }
+
+    fn rows(&self, rows: &[usize]) -> Vec<f32> {
+        let columns = self.matrix.columns();
+        let mut out = Vec::with_capacity(rows.len() * columns);
+        for &row in rows {
+            match self.kept.get(row * columns..(row + 1) * columns) {
+                Some(scaled) => out.extend_from_slice(scaled),
+                None => self.scaler.append(self.matrix.row(row), &mut out),
+            }
+        }
+        out
+    }
 }
 
 fn mean_loss(network: &Network, rows: &[f32]) -> f64 {

@@ -18,6 +18,13 @@ const ERROR_FLOOR: f64 = 0.05;
 /// Weights at or below this in magnitude keep all sums finite: inputs are at most 28, widths at most 16,384.
 const WEIGHT_LIMIT: f32 = 1e3;
 
+/// What a thread keeps from chunk to chunk.
+#[derive(Default)]
+struct Buffers {
+    scratch: Scratch,
+    scaled: Vec<f32>,
+}
+
 /// A fitted autoencoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AutoencoderModel {
@@ -42,18 +49,22 @@ impl AutoencoderModel {
         let columns = matrix.columns();
         let mut errors = vec![0.0; matrix.values().len()];
         let chunks = errors.par_chunks_mut(CHUNK_ROWS * columns).zip(matrix.values().par_chunks(CHUNK_ROWS * columns));
-        chunks.for_each_init(
-            || (Scratch::default(), Vec::new()),
-            |(scratch, scaled), (errors, rows)| {
-                scaled.clear();
-                rows.chunks_exact(columns).for_each(|row| self.scaler.append(row, scaled));
-                let out = self.network.forward(scaled, scratch);
-                for (at, (error, (a, b))) in errors.iter_mut().zip(out.iter().zip(scaled.iter())).enumerate() {
-                    *error = f64::from(a - b).powi(2) / (self.usual_errors[at % columns] + ERROR_FLOOR);
-                }
-            },
-        );
+        chunks.for_each_init(Buffers::default, |buffers, (errors, rows)| self.errors_of_chunk(rows, errors, buffers));
         Ok(errors)
+    }
+
+    /// The errors of a few rows, written to `errors`.
+    fn errors_of_chunk(&self, rows: &[f64], errors: &mut [f64], Buffers { scratch, scaled }: &mut Buffers) {
+        let columns = self.usual_errors.len();
+        scaled.clear();
+        rows.chunks_exact(columns).for_each(|row| self.scaler.append(row, scaled));
+        let out = self.network.forward(scaled, scratch);
+        let rows = out.chunks_exact(columns).zip(scaled.chunks_exact(columns));
+        for (errors, (out, row)) in errors.chunks_exact_mut(columns).zip(rows) {
+            for ((error, usual), (a, b)) in errors.iter_mut().zip(&self.usual_errors).zip(out.iter().zip(row)) {
+                *error = f64::from(a - b).powi(2) / (usual + ERROR_FLOOR);
+            }
+        }
     }
 
     pub(crate) fn read(mut reader: ArtifactReader<'_>) -> Result<Self> {
@@ -85,13 +96,21 @@ impl Voice for AutoencoderModel {
     }
 
     fn score(&self, matrix: &Matrix) -> Result<Vec<f64>> {
-        let columns = matrix.columns() as f64;
-        let errors = self.errors(matrix)?;
-        Ok(errors
-            .chunks_exact(matrix.columns())
-            .map(|row| row.iter().sum::<f64>() / columns)
-            .map(|e| 1.0 - 1.0 / (1.0 + e))
-            .collect())
+        self.features.require(matrix.features())?;
+        let columns = matrix.columns();
+        let mut scores = vec![0.0; matrix.rows()];
+        // The errors of a chunk live only as long as it takes to sum them: those of a million rows would fill a gigabyte.
+        let chunks = scores.par_chunks_mut(CHUNK_ROWS).zip(matrix.values().par_chunks(CHUNK_ROWS * columns));
+        chunks.for_each_init(
+            || (Buffers::default(), vec![0.0; CHUNK_ROWS * columns]),
+            |(buffers, errors), (scores, rows)| {
+                self.errors_of_chunk(rows, errors, buffers);
+                for (score, errors) in scores.iter_mut().zip(errors.chunks_exact(columns)) {
+                    *score = 1.0 - 1.0 / (1.0 + errors.iter().sum::<f64>() / columns as f64);
+                }
+            },
+        );
+        Ok(scores)
     }
 
     /// Share of each column in the row's error.

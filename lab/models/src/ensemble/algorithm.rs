@@ -1,25 +1,26 @@
 //! Fitting: voices on the rows meant for them, calibration, combination, thresholds.
 //!
-//! Unsupervised voices learn from the baseline; boosted trees from the labelled rows. For calibration and for the
-//! meta-learner each labelled row is scored by boosted trees that were fitted without it (stratified folds).
+//! Unsupervised voices learn from the baseline; boosted trees from the labelled rows. For calibration, thresholds and the
+//! meta-learner each row is scored by voices that were fitted without it (`unseen.rs`; boosted trees: stratified folds).
 //! Read next: `calibrate.rs`, `logistic.rs`, `model.rs`.
 
 use super::calibrate::{PlattCalibrator, RankCalibrator};
 use super::hyperparams::Ensemble;
 use super::logistic::LogisticRegression;
-use super::model::{Calibrator, Combination, EnsembleModel, Member, logit};
+use super::model::{Calibrator, Combination, EnsembleModel, Member, evidence, logit};
+use super::unseen::Baseline;
 use super::verdict::Severity;
 use crate::anomaly::{StratifiedFolds, out_of_fold_scores};
 use crate::error::Result;
 use crate::matrix::{Matrix, check_labels};
-use crate::voice::{Fit, Voice};
+use crate::voice::Fit;
 
 const OPERATION: &str = "fitting the ensemble";
 /// Anomalies and normal rows needed, each, before boosted trees join.
 const BOOSTED_MIN_ROWS: usize = 10;
 const FOLDS: usize = 5;
-/// L2 penalty of the meta-learner: a few inputs against at least a hundred rows, so a light one.
-const META_PENALTY: f64 = 1.0;
+/// L2 penalty of the meta-learner. Labels tell of known kinds; a firm penalty keeps every voice heard about those that come.
+const META_PENALTY: f64 = 10.0;
 
 /// What an ensemble learns from.
 #[derive(Debug, Clone, Copy)]
@@ -46,19 +47,27 @@ impl Ensemble {
     /// As the voices; labels of one class or too few only leave the boosted trees and the meta-learner out.
     pub fn fit_on(&self, data: TrainingData<'_>, seed: u64) -> Result<EnsembleModel> {
         let baseline = data.baseline;
-        let mut members = vec![unsupervised(self.eif.fit(baseline, None, seed)?, baseline, self.weights[0])?];
+        let rows = Baseline::new(baseline, seed);
+        let mut unsupervised = vec![calibrated(&self.eif, &rows, baseline, self.weights[0], seed)?];
         if let Some(autoencoder) = &self.autoencoder {
-            members.push(unsupervised(autoencoder.fit(baseline, None, seed)?, baseline, self.weights[1])?);
+            unsupervised.push(calibrated(autoencoder, &rows, baseline, self.weights[1], seed)?);
         }
+        let (mut members, columns): (Vec<Member>, Vec<Vec<f64>>) = unsupervised.into_iter().unzip();
         let mut combination = Combination::Fixed;
         let mut reference = Reference::default();
         if let Some((matrix, labels)) = data.labelled {
             check_labels(OPERATION, matrix, labels)?;
             baseline.features().require(matrix.features())?;
-            reference = self.learn_from_labels(&mut members, &mut combination, matrix, labels, seed)?;
+            let of_labelled = |(member, of_baseline): (&Member, &Vec<f64>)| {
+                let mut column = member.calibrated(matrix)?;
+                rows.correct(&mut column, matrix, of_baseline);
+                Ok(column)
+            };
+            let inputs = members.iter().zip(&columns).map(of_labelled).collect::<Result<_>>()?;
+            reference = self.learn_from_labels(&mut members, inputs, &mut combination, matrix, labels, seed)?;
         }
         if reference.inputs.is_empty() {
-            reference = Reference::of_baseline(&members, baseline)?;
+            reference = Reference { inputs: row_major(&columns, baseline.rows()), normal: vec![true; baseline.rows()] };
         }
         let total: f64 = members.iter().map(|member| member.weight).sum();
         members.iter_mut().for_each(|member| member.weight /= total);
@@ -67,10 +76,11 @@ impl Ensemble {
         Ok(model)
     }
 
-    /// Adds the boosted trees and the meta-learner where the labels allow it.
+    /// Adds the boosted trees and the meta-learner where the labels allow it. `columns` holds what the other voices say of the rows.
     fn learn_from_labels(
         &self,
         members: &mut Vec<Member>,
+        mut columns: Vec<Vec<f64>>,
         combination: &mut Combination,
         matrix: &Matrix,
         labels: &[bool],
@@ -79,10 +89,6 @@ impl Ensemble {
         let anomalies = labels.iter().filter(|&&label| label).count();
         if anomalies < BOOSTED_MIN_ROWS || labels.len() - anomalies < BOOSTED_MIN_ROWS {
             return Ok(Reference::default());
-        }
-        let mut columns = Vec::new();
-        for member in members.iter() {
-            columns.push(member.calibrated(matrix)?);
         }
         if let Some(boosted) = &self.boosted {
             let folds = StratifiedFolds::new(labels, FOLDS, seed);
@@ -93,10 +99,11 @@ impl Ensemble {
             let voice = Box::new(boosted.fit(matrix, Some(labels), seed)?);
             members.push(Member { voice, calibrator: Calibrator::Platt(platt), weight: self.weights[2], threshold: 1.0 });
         }
-        let inputs: Vec<f64> = (0..labels.len()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+        let inputs = row_major(&columns, labels.len());
         if labels.len() >= self.meta_min_labels {
-            let logits: Vec<f64> = inputs.iter().map(|&p| logit(p)).collect();
-            *combination = Combination::Learnt(LogisticRegression::fit(&logits, columns.len(), labels, META_PENALTY)?);
+            let weighed: Vec<f64> = inputs.iter().map(|&p| evidence(p)).collect();
+            let meta = LogisticRegression::fit_non_negative(&weighed, columns.len(), labels, META_PENALTY)?;
+            *combination = Combination::Learnt(meta);
         }
         Ok(Reference { inputs, normal: labels.iter().map(|&label| !label).collect() })
     }
@@ -121,21 +128,20 @@ struct Reference {
     normal: Vec<bool>,
 }
 
-impl Reference {
-    fn of_baseline(members: &[Member], baseline: &Matrix) -> Result<Self> {
-        let mut columns = Vec::new();
-        for member in members {
-            columns.push(member.calibrated(baseline)?);
-        }
-        let rows = baseline.rows();
-        let inputs = (0..rows).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
-        Ok(Self { inputs, normal: vec![true; rows] })
-    }
+fn row_major(columns: &[Vec<f64>], rows: usize) -> Vec<f64> {
+    (0..rows).flat_map(|row| columns.iter().map(move |column| column[row])).collect()
 }
 
-fn unsupervised(voice: impl Voice + 'static, baseline: &Matrix, weight: f64) -> Result<Member> {
-    let rank = RankCalibrator::fit(&voice.score(baseline)?)?;
-    Ok(Member { voice: Box::new(voice), calibrator: Calibrator::Rank(rank), weight, threshold: 1.0 })
+/// An unsupervised voice fitted on the baseline, ranked among the baseline's scores; and the rank of each row of the baseline.
+fn calibrated<F: Fit>(fit: &F, rows: &Baseline<'_>, baseline: &Matrix, weight: f64, seed: u64) -> Result<(Member, Vec<f64>)>
+where
+    F::Model: 'static,
+{
+    let voice = fit.fit(baseline, None, seed)?;
+    let scores = rows.scores(fit, &voice, seed)?;
+    let rank = RankCalibrator::fit(&scores)?;
+    let ranks = scores.into_iter().map(|score| rank.apply(score)).collect();
+    Ok((Member { voice: Box::new(voice), calibrator: Calibrator::Rank(rank), weight, threshold: 1.0 }, ranks))
 }
 
 /// The lowest score that at most `share` of the scores reach, or just above the largest if even that is too many.

@@ -55,6 +55,27 @@ impl LogisticRegression {
         Ok(model)
     }
 
+    /// As [`LogisticRegression::fit`], with no coefficient below 0: an input that speaks against its own meaning is left out, the
+    /// most negative first, until none is left that does.
+    ///
+    /// # Errors
+    /// As [`LogisticRegression::fit`].
+    pub fn fit_non_negative(values: &[f64], columns: usize, labels: &[bool], penalty: f64) -> Result<Self> {
+        let mut kept: Vec<usize> = (0..columns).collect();
+        let mut model = Self::fit(values, columns, labels, penalty)?;
+        while let Some(worst) = lowest(&model.coefficients).filter(|&at| model.coefficients[at] < 0.0) {
+            kept.remove(worst);
+            if kept.is_empty() {
+                return Ok(Self { intercept: model.intercept, coefficients: vec![0.0; columns] });
+            }
+            let narrowed: Vec<f64> = values.chunks_exact(columns).flat_map(|row| kept.iter().map(|&at| row[at])).collect();
+            model = Self::fit(&narrowed, kept.len(), labels, penalty)?;
+        }
+        let mut coefficients = vec![0.0; columns];
+        kept.iter().zip(&model.coefficients).for_each(|(&at, &coefficient)| coefficients[at] = coefficient);
+        Ok(Self { intercept: model.intercept, coefficients })
+    }
+
     /// Log-odds of the anomaly class.
     pub fn margin(&self, row: &[f64]) -> f64 {
         self.intercept + self.coefficients.iter().zip(row).map(|(a, b)| a * b).sum::<f64>()
@@ -108,6 +129,11 @@ impl LogisticRegression {
     }
 }
 
+/// Place of the lowest number, of equals the first.
+fn lowest(numbers: &[f64]) -> Option<usize> {
+    (0..numbers.len()).min_by(|&a, &b| numbers[a].total_cmp(&numbers[b]))
+}
+
 /// ln(1 + eˣ) without overflow.
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
@@ -155,6 +181,23 @@ mod tests {
         for column in 0..2 {
             assert!((slope(column) + 0.7 * model.coefficients[column]).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn an_input_that_speaks_against_its_meaning_is_left_out() {
+        let labels: Vec<bool> = (0..200).map(|i| i % 2 == 0).collect();
+        let wobble = |i: usize| (i * 37 % 23) as f64 * 0.1;
+        let values: Vec<f64> =
+            (0..200).flat_map(|i| if i % 2 == 0 { [2.0 + wobble(i), 1.0] } else { [1.0 + wobble(i), 3.0] }).collect();
+        let free = LogisticRegression::fit(&values, 2, &labels, 1.0).unwrap();
+        assert!(free.coefficients[1] < 0.0);
+        let bound = LogisticRegression::fit_non_negative(&values, 2, &labels, 1.0).unwrap();
+        let first: Vec<f64> = values.iter().copied().step_by(2).collect();
+        let alone = LogisticRegression::fit(&first, 1, &labels, 1.0).unwrap();
+        assert_eq!((bound.coefficients[0], bound.coefficients[1]), (alone.coefficients[0], 0.0));
+        // Where every input speaks against its meaning, nothing is left to say.
+        let against: Vec<f64> = first.iter().map(|value| -value).collect();
+        assert_eq!(LogisticRegression::fit_non_negative(&against, 1, &labels, 1.0).unwrap().coefficients, [0.0]);
     }
 
     #[test]

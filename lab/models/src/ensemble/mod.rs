@@ -2,7 +2,7 @@
 //!
 //! Each voice's score is brought to a common scale (`calibrate.rs`); with at least 1,000 labels a logistic regression
 //! learns how far to trust each (`logistic.rs`), below that fixed weights do; the threshold is set by the false-positive
-//! rate an operator is willing to bear (`verdict.rs`). Supervised voices are judged by scores of rows they have not seen.
+//! rate an operator is willing to bear (`verdict.rs`). Voices are judged by scores of rows they have not seen (`unseen.rs`).
 //! Read next: `hyperparams.rs` → `algorithm.rs` → `model.rs`.
 
 mod algorithm;
@@ -10,6 +10,7 @@ mod calibrate;
 mod hyperparams;
 mod logistic;
 mod model;
+mod unseen;
 mod verdict;
 
 pub use algorithm::TrainingData;

@@ -12,6 +12,13 @@ use crate::voice::{Explanation, Voice, VoiceKind, load_single};
 
 /// Probabilities are held this far from 0 and 1 before their log-odds are taken.
 const MARGIN: f64 = 1e-6;
+/// No voice is surer than this: one alone could otherwise outweigh any number of others.
+const LEAST_DOUBT: f64 = 1e-9;
+
+/// What a voice's score weighs against the row being ordinary, in nats: 0 where it finds nothing.
+pub(super) fn evidence(p: f64) -> f64 {
+    -(1.0 - p).max(LEAST_DOUBT).ln()
+}
 
 /// How a voice's score is brought to [0, 1].
 #[derive(Debug, PartialEq)]
@@ -37,7 +44,7 @@ pub(super) struct Member {
 pub(super) enum Combination {
     /// Weighted mean.
     Fixed,
-    /// Logistic regression over log-odds.
+    /// Logistic regression over what the voices weigh, no coefficient below 0.
     Learnt(LogisticRegression),
 }
 
@@ -76,7 +83,7 @@ impl EnsembleModel {
         self.thresholds[0]
     }
 
-    /// Weight of each voice: fixed weights, or the meta-learner's coefficients over log-odds.
+    /// Weight of each voice: fixed weights, or the meta-learner's coefficients.
     pub fn weights(&self) -> Vec<(VoiceKind, f64)> {
         let weight = |at: usize, member: &Member| match &self.combination {
             Combination::Fixed => member.weight,
@@ -102,8 +109,17 @@ impl EnsembleModel {
     pub(super) fn combine(&self, calibrated: &[f64]) -> f64 {
         match &self.combination {
             Combination::Fixed => self.members.iter().zip(calibrated).map(|(member, p)| member.weight * p).sum(),
-            Combination::Learnt(meta) => meta.probability(&calibrated.iter().map(|&p| logit(p)).collect::<Vec<_>>()),
+            Combination::Learnt(meta) => meta.probability(&calibrated.iter().map(|&p| evidence(p)).collect::<Vec<_>>()),
         }
+    }
+
+    /// What of a row's score each voice has made; sums to the score, or to 0 where no voice has said anything.
+    fn parts(&self, calibrated: &[f64]) -> Vec<f64> {
+        let learnt = self.is_learnt();
+        let said = self.weights().into_iter().zip(calibrated);
+        let said: Vec<f64> = said.map(|((_, weight), &p)| weight * if learnt { evidence(p) } else { p }).collect();
+        let scale = self.combine(calibrated) / said.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        said.into_iter().map(|part| part * scale).collect()
     }
 
     fn calibrated(&self, matrix: &Matrix) -> Result<Vec<Vec<f64>>> {
@@ -138,13 +154,14 @@ impl EnsembleModel {
             None => Combination::Fixed,
             Some((&intercept, rest)) => {
                 reader.require(rest.len() == count, "the meta-learner does not fit the voices")?;
+                reader.require(rest.iter().all(|&coefficient| coefficient >= 0.0), "a coefficient is below 0")?;
                 Combination::Learnt(LogisticRegression { intercept, coefficients: rest.to_vec() })
             }
         };
         reader.require(numbers.iter().all(|number| number.abs() < 1e100), "a number is out of range")?;
         let thresholds = reader.f64s()?;
         let thresholds = thresholds.try_into().map_err(|_| reader.bad("there must be four thresholds"))?;
-        reader.require(members.iter().all(|member| member.weight.abs() <= 1.0), "a weight is out of range")?;
+        reader.require(members.iter().all(|member| (0.0..=1.0).contains(&member.weight)), "a weight is out of range")?;
         Ok(Self { features: reader.finish()?, members, combination, thresholds })
     }
 }
@@ -184,19 +201,19 @@ impl Voice for EnsembleModel {
             .collect())
     }
 
-    /// Each voice's contributions as shares of its absolute sum, weighted by the voice's weight and calibrated score.
+    /// Each voice's contributions as shares of its absolute sum, weighted by the voice's part in the score.
     /// Signs are kept: a negative share speaks for an ordinary row. Absolute values of a row sum to at most 1.
     fn explain(&self, matrix: &Matrix) -> Result<Explanation> {
         let columns = self.calibrated(matrix)?;
-        let weights = self.weights();
-        let total: f64 = weights.iter().map(|(_, weight)| weight.abs()).sum::<f64>().max(f64::MIN_POSITIVE);
+        let parts: Vec<Vec<f64>> =
+            (0..matrix.rows()).map(|row| self.parts(&columns.iter().map(|column| column[row]).collect::<Vec<_>>())).collect();
         let mut values = vec![0.0; matrix.values().len()];
-        for ((member, calibrated), (_, weight)) in self.members.iter().zip(&columns).zip(weights) {
+        for (voice, member) in self.members.iter().enumerate() {
             let part = member.voice.explain(matrix)?;
             let rows = values.chunks_exact_mut(self.features.len()).zip(part.values.chunks_exact(self.features.len()));
-            for ((out, row), p) in rows.zip(calibrated) {
+            for ((out, row), parts) in rows.zip(&parts) {
                 let sum: f64 = row.iter().map(|value| value.abs()).sum();
-                let scale = if sum > 0.0 { weight.abs() / total * p / sum } else { 0.0 };
+                let scale = if sum > 0.0 { parts[voice] / sum } else { 0.0 };
                 out.iter_mut().zip(row).for_each(|(slot, value)| *slot += scale * value);
             }
         }

@@ -12,18 +12,21 @@ use super::partition::Row;
 use super::trees::Trees;
 use crate::error::{ModelError, Result};
 use crate::matrix::{Matrix, check_labels};
+use crate::rng::Rng;
 use crate::voice::Fit;
 
 const OPERATION: &str = "fitting the boosted trees";
 /// Rows are numbered in 32 bits.
 const MAX_ROWS: usize = u32::MAX as usize;
 const MAX_COLUMNS: usize = 65_535;
+/// First of the random streams that draw columns.
+const COLUMNS_STREAM: u64 = 0xc01;
 
 impl Fit for Boosted {
     type Model = BoostedModel;
 
-    /// Needs labels of both classes. The seed is not used: nothing here is random.
-    fn fit(&self, matrix: &Matrix, labels: Option<&[bool]>, _seed: u64) -> Result<BoostedModel> {
+    /// Needs labels of both classes. The seed draws the columns of each tree where `columns_share` is below 1; nothing else is random.
+    fn fit(&self, matrix: &Matrix, labels: Option<&[bool]>, seed: u64) -> Result<BoostedModel> {
         let labels = labels.ok_or(ModelError::LabelsMissing { operation: OPERATION })?;
         check_labels(OPERATION, matrix, labels)?;
         if matrix.rows() < 2 {
@@ -42,16 +45,17 @@ impl Fit for Boosted {
         let mut rows = vec![Row::default(); binned.rows];
         let mut spare = rows.clone();
         let mut trees = Trees::default();
-        for _ in 0..self.trees {
+        for tree in 0..self.trees {
+            let allowed = self.columns_of(tree, matrix.columns(), seed);
             self.derive(&margins, labels, &mut rows);
-            let (nodes, leaves) = grow(&binned, &mut rows, &mut spare, self);
+            let (nodes, leaves) = grow(&binned, &allowed, &mut rows, &mut spare, self);
             for leaf in leaves {
                 let value = nodes[leaf.node].value();
                 rows[leaf.rows].iter().for_each(|row| margins[row.index as usize] += value);
             }
             let stump = nodes.len() == 1;
             trees.push(&nodes);
-            if stump {
+            if stump && self.columns_share >= 1.0 {
                 break; // no cut gains anything any more
             }
         }
@@ -60,6 +64,20 @@ impl Fit for Boosted {
 }
 
 impl Boosted {
+    /// Which columns a tree may look at.
+    fn columns_of(&self, tree: usize, columns: usize, seed: u64) -> Vec<bool> {
+        if self.columns_share >= 1.0 {
+            return vec![true; columns];
+        }
+        let wanted = ((columns as f64 * self.columns_share).round() as usize).clamp(1, columns);
+        let mut allowed = vec![false; columns];
+        Rng::stream(seed, COLUMNS_STREAM + tree as u64)
+            .sample(columns, wanted)
+            .into_iter()
+            .for_each(|column| allowed[column] = true);
+        allowed
+    }
+
     /// Log-odds of the (weighted) share of anomalies.
     fn base_margin(&self, anomalies: usize, rows: usize) -> f64 {
         (anomalies as f64 * self.scale_pos_weight / (rows - anomalies) as f64).ln()

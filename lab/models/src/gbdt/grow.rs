@@ -34,8 +34,14 @@ enum Source {
     Difference { parent: usize, sibling: usize },
 }
 
-/// Grows a tree on the rows; leaves them grouped by leaf and returns the nodes and each leaf's rows.
-pub(super) fn grow(binned: &Binned, rows: &mut [Row], spare: &mut [Row], settings: &Boosted) -> (Vec<Node>, Vec<LeafRows>) {
+/// Grows a tree on the rows with the columns that are allowed; leaves them grouped by leaf and returns the nodes and each leaf's rows.
+pub(super) fn grow(
+    binned: &Binned,
+    allowed: &[bool],
+    rows: &mut [Row],
+    spare: &mut [Row],
+    settings: &Boosted,
+) -> (Vec<Node>, Vec<LeafRows>) {
     let total = rows.iter().fold(EMPTY, |sums, row| [sums[0] + f64::from(row.gradient), sums[1] + f64::from(row.hessian)]);
     let mut nodes = vec![Node::leaf(leaf_value(total, settings), total[1])];
     let mut leaves = Vec::new();
@@ -45,7 +51,7 @@ pub(super) fn grow(binned: &Binned, rows: &mut [Row], spare: &mut [Row], setting
         if level.is_empty() {
             break;
         }
-        let splits = find_splits(binned, rows, &level, &mut parents, settings);
+        let splits = find_splits(binned, allowed, rows, &level, &mut parents, settings);
         let mut next = Vec::new();
         for ((parent, open), split) in level.into_iter().enumerate().zip(splits) {
             let Some(split) = split else {
@@ -101,14 +107,19 @@ fn push_children(
 /// Best cut of every open node. `parents` holds each group's histograms of the level above and takes those of this one.
 fn find_splits(
     binned: &Binned,
+    allowed: &[bool],
     rows: &[Row],
     level: &[Open],
     parents: &mut [Vec<Box<Histogram>>],
     settings: &Boosted,
 ) -> Vec<Option<Split>> {
-    let groups = binned.groups.par_iter().zip(binned.cuts.par_chunks(LANES)).zip(parents.par_iter_mut()).enumerate();
+    let groups = binned.groups.par_iter().zip(binned.cuts.par_chunks(LANES)).zip(allowed.par_chunks(LANES));
+    let groups = groups.zip(parents.par_iter_mut()).enumerate();
     let by_group: Vec<Vec<Option<Split>>> = groups
-        .map(|(group, ((words, cuts), parents))| {
+        .map(|(group, (((words, cuts), allowed), parents))| {
+            if !allowed.contains(&true) {
+                return vec![None; level.len()];
+            }
             let mut histograms: Vec<Option<Box<Histogram>>> = level.iter().map(|_| None).collect();
             for (slot, open) in histograms.iter_mut().zip(level) {
                 if matches!(open.source, Source::Rows) {
@@ -122,7 +133,8 @@ fn find_splits(
             }
             let histograms: Vec<Box<Histogram>> = histograms.into_iter().flatten().collect();
             let splits = histograms.iter().zip(level);
-            let splits = splits.map(|(sums, open)| best_in_group(sums, group * LANES, cuts, open.total, settings)).collect();
+            let splits =
+                splits.map(|(sums, open)| best_in_group(sums, group * LANES, cuts, allowed, open.total, settings)).collect();
             *parents = histograms;
             splits
         })

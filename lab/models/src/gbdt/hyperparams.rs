@@ -14,6 +14,7 @@ pub struct BoostedParams {
     gamma: f64,
     min_child_weight: f64,
     scale_pos_weight: f64,
+    columns_share: f64,
 }
 
 impl Default for BoostedParams {
@@ -26,6 +27,7 @@ impl Default for BoostedParams {
             gamma: 0.0,
             min_child_weight: 1.0,
             scale_pos_weight: 1.0,
+            columns_share: 1.0,
         }
     }
 }
@@ -73,6 +75,12 @@ impl BoostedParams {
         self
     }
 
+    /// Share of the columns each tree may look at, drawn anew for each, above 0 up to 1; default 1 (XGBoost's `colsample_bytree`).
+    pub fn columns_share(mut self, share: f64) -> Self {
+        self.columns_share = share;
+        self
+    }
+
     /// Refuses what cannot be fitted.
     ///
     /// # Errors
@@ -91,6 +99,7 @@ impl BoostedParams {
                 self.scale_pos_weight > 0.0 && self.scale_pos_weight <= 1e6,
                 "above 0, at most 1000000",
             ),
+            ("columns_share", self.columns_share, self.columns_share > 0.0 && self.columns_share <= 1.0, "above 0, at most 1"),
         ];
         match checks.into_iter().find(|check| !check.2) {
             Some((setting, value, _, range)) => {
@@ -104,6 +113,7 @@ impl BoostedParams {
                 gamma: self.gamma,
                 min_child_weight: self.min_child_weight,
                 scale_pos_weight: self.scale_pos_weight,
+                columns_share: self.columns_share,
             }),
         }
     }
@@ -119,6 +129,7 @@ pub struct Boosted {
     pub(super) gamma: f64,
     pub(super) min_child_weight: f64,
     pub(super) scale_pos_weight: f64,
+    pub(super) columns_share: f64,
 }
 
 #[cfg(test)]
@@ -134,6 +145,7 @@ mod tests {
             BoostedParams::default().learning_rate(f64::NAN),
             BoostedParams::default().lambda(-1.0),
             BoostedParams::default().scale_pos_weight(0.0),
+            BoostedParams::default().columns_share(0.0),
         ] {
             assert!(bad.check().is_err_and(|error| error.to_string().contains("must be")));
         }

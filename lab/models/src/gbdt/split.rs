@@ -29,11 +29,13 @@ pub(super) fn quality(sums: Sums, lambda: f64) -> f64 {
     if denominator > 0.0 { sums[0] * sums[0] / denominator } else { 0.0 }
 }
 
-/// Best cut within a group of columns whose first column is `first_feature`; `cuts` gives the number of cuts of each.
+/// Best cut within a group of columns whose first column is `first_feature`; `cuts` gives the number of cuts of each,
+/// `allowed` whether the tree may use it.
 pub(super) fn best_in_group(
     histogram: &Histogram,
     first_feature: usize,
     cuts: &[Vec<f32>],
+    allowed: &[bool],
     total: Sums,
     settings: &Boosted,
 ) -> Option<Split> {
@@ -41,7 +43,7 @@ pub(super) fn best_in_group(
     let parent = quality(total, settings.lambda);
     // A gain of rounding error is no gain.
     let least = settings.gamma.max(1e-10 * parent.abs()).max(1e-12);
-    for (lane, cuts) in cuts.iter().enumerate() {
+    for (lane, (cuts, _)) in cuts.iter().zip(allowed).enumerate().filter(|(_, (_, allowed))| **allowed) {
         let bins = &histogram[lane * 256..(lane + 1) * 256];
         let missing = bins[MISSING as usize];
         let has_missing = missing[1] > 0.0;

@@ -6,9 +6,10 @@
 //!
 //! Read next: `docs/PERFORMANCE.md` (times on a quiet machine).
 
-use ja4_models::{AutoencoderParams, BoostedParams, EifParams, Fit, Matrix, Voice as _};
+use ja4_models::{AutoencoderParams, EifParams, Fit, Matrix, Voice as _};
 
 use super::{Run, voice};
+use crate::cycle::models::boosted;
 use crate::error::LabError;
 use crate::experiment::bench::{Bench, bootstrap, quality};
 use crate::experiment::outcome::Outcome;
@@ -36,7 +37,7 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
             shown.points.extend(outcome.value(&arm, "auroc").map(|value| (*trees, value.value, value.interval)));
         }
         timed(run, &mut outcome, &format!("{} / autoencoder", loaded.name), &bench, &AutoencoderParams::default().check()?)?;
-        timed(run, &mut outcome, &format!("{} / boosted", loaded.name), &bench, &BoostedParams::default().check()?)?;
+        timed(run, &mut outcome, &format!("{} / boosted", loaded.name), &bench, &boosted().check()?)?;
         let title = format!("AUROC against the size of the forest, {}", loaded.name);
         outcome.figures.insert(format!("forest-{place}"), lines(&title, "trees", "AUROC", (0.5, 1.0), &[shown]));
     }

@@ -166,6 +166,9 @@ keys! {
     TsResolutionNs = "ts_resolution_ns",
 }
 
+/// Headers that a request of a browser has room for without growing its list.
+const USUAL_HEADERS: usize = 16;
+
 /// A record on its way.
 #[derive(Default)]
 struct Draft {
@@ -259,6 +262,7 @@ impl Draft {
         }
         cursor.expect(b'[')?;
         let mut more = !cursor.eat(b']');
+        self.event.headers.reserve(USUAL_HEADERS);
         while more {
             cursor.expect(b'[')?;
             let name = cursor.string()?.into_owned();
@@ -276,6 +280,7 @@ impl Draft {
         self.template = true;
         cursor.expect(b'{')?;
         let mut more = !cursor.eat(b'}');
+        self.event.headers.reserve(USUAL_HEADERS);
         let mut place = 0;
         while more {
             let name = cursor.string()?;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ja4_replay::live::sinks::json_text;
 use ja4_replay::live::{Level, Tell};
+use ja4_replay::visible::push_json_text;
 
 use crate::config::LogLevel;
 
@@ -55,9 +55,9 @@ impl Log {
             Level::Info => "info",
         };
         let mut line = format!("{{\"ts\":\"{}\",\"level\":\"{name}\",\"topic\":", now());
-        json_text(topic, &mut line);
+        push_json_text(topic, &mut line);
         line.push_str(",\"text\":");
-        json_text(text, &mut line);
+        push_json_text(text, &mut line);
         line.push_str("}\n");
         // Nobody is left to tell that telling failed.
         let _ = std::io::stderr().write_all(line.as_bytes());

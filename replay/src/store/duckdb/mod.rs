@@ -48,6 +48,8 @@ pub struct DuckDb {
     now_ns: i64,
     /// The caller set the engine's memory.
     bounded: bool,
+    /// Threads the caller chose; 0 lets the engine choose.
+    threads: usize,
     known: append::Known,
 }
 
@@ -80,6 +82,7 @@ impl DuckDb {
             set_aside,
             now_ns: options.now_ns,
             bounded: !options.memory.is_empty(),
+            threads: options.threads,
             known: append::Known::default(),
         })
     }
@@ -106,6 +109,7 @@ impl DuckDb {
             set_aside: None,
             now_ns: options.now_ns,
             bounded: !options.memory.is_empty(),
+            threads: options.threads,
             known: append::Known::default(),
         };
         database.refuse_newer()?;
@@ -178,6 +182,7 @@ impl Store for DuckDb {
             set_aside: None,
             now_ns: self.now_ns,
             bounded: self.bounded,
+            threads: self.threads,
             known: append::Known::default(),
         }))
     }
@@ -217,11 +222,18 @@ impl Store for DuckDb {
     }
 
     fn importing(&self, begins: bool) -> Result<(), ReplayError> {
-        // A limit that the caller chose stays.
         match (self.bounded, begins) {
+            // A limit that the caller chose stays.
             (true, _) => Ok(()),
             (false, true) => self.run("bound the memory of", sql::IMPORT_MEMORY),
-            (false, false) => self.run("free the memory of", sql::FREE_MEMORY),
+            (false, false) => {
+                self.run("free the memory of", sql::FREE_MEMORY)?;
+                if self.threads == 0 {
+                    return Ok(());
+                }
+                let text = sql::SET_THREADS.replace("/*threads*/ 1", &self.threads.to_string());
+                self.connection.execute_batch(&text).map_err(|error| self.fail("set the threads of", &error))
+            }
         }
     }
 

@@ -91,10 +91,12 @@ queries! {
     NEWEST_REQUEST = "newest_request";
     /// Time of the latest handshake without request, and their number.
     NEWEST_HANDSHAKE = "newest_handshake";
-    /// Bounds the engine's memory while rows stream in.
+    /// Bounds the engine's memory and threads while rows stream in.
     IMPORT_MEMORY = "import_memory";
-    /// Lifts that bound.
+    /// Lifts these bounds.
     FREE_MEMORY = "free_memory";
+    /// Sets the number of threads.
+    SET_THREADS = "set_threads";
     /// Makes the engine read its catalogue.
     PROBE = "probe";
     /// Folds the log into the file.

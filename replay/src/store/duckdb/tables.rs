@@ -14,6 +14,9 @@ use super::{DuckDb, sql};
 use crate::ReplayError;
 use crate::store::TableName;
 
+/// Values that one statement takes: each statement looks through the table once.
+const VALUES_AT_ONCE: usize = 512;
+
 /// How far an input got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -215,13 +218,13 @@ impl DuckDb {
         let fail = |error: duckdb::Error| self.fail("write a table", &error);
         let transaction = self.connection.unchecked_transaction().map_err(fail)?;
         if let Some((column, values)) = forget {
-            // Names come from constants; values are parameters.
-            let text = sql::FORGET_BY_COLUMN
-                .replace("/*table*/", &format!("{}.{}", table.schema, table.table))
-                .replace("/*column*/", column);
-            let mut statement = transaction.prepare(&text).map_err(fail)?;
-            for value in values {
-                statement.execute(params![value]).map_err(fail)?;
+            for some in values.chunks(VALUES_AT_ONCE) {
+                // Names come from constants; values are parameters.
+                let text = sql::FORGET_BY_COLUMN
+                    .replace("/*table*/", &format!("{}.{}", table.schema, table.table))
+                    .replace("/*column*/", column)
+                    .replace("/*more*/", &", ?".repeat(some.len().saturating_sub(1)));
+                transaction.execute(&text, duckdb::params_from_iter(some.iter())).map_err(fail)?;
             }
         }
         if let Some(batch) = batch {
