@@ -12,7 +12,7 @@ use foldhash::quality::FixedState;
 use ja4_event::HttpEvent;
 
 use super::config::{CorrelatorConfig, MAX_RESOLUTION_NS, SourceId};
-use super::evidence::{HttpVersion, Relation, alpn_relation, can_carry, http_version, scheme_relation, sni_relation};
+use super::evidence::{HttpVersion, Relation, Usage, http_version, sni_relation};
 use super::handshakes::{Binding, Handshake};
 
 /// A decision of at least this probability among several candidates is taken for certain enough to be no `ambiguous` one.
@@ -72,6 +72,8 @@ pub struct Question<'a> {
     pub hi_ns: i64,
     /// Whether it came after its window had passed, so that later ones may have been decided before it.
     pub late: bool,
+    /// What it says about its connection's content.
+    pub usage: Usage,
     /// Connection evidence, where the log's numbering can be trusted.
     pub connection: Option<Connection>,
 }
@@ -106,14 +108,7 @@ impl Verdict {
     }
 }
 
-impl<'a> Question<'a> {
-    /// The request at `ts_ns` (skew-corrected) with the uncertainty that its log and the residual skew leave.
-    #[must_use]
-    pub fn new(http: &'a HttpEvent, source: SourceId, ts_ns: i64, late: bool, config: &CorrelatorConfig) -> Self {
-        let (lo_ns, hi_ns) = uncertainty(http, ts_ns, config);
-        Self { http, source, ts_ns, lo_ns, hi_ns, late, connection: Connection::of(http) }
-    }
-
+impl Question<'_> {
     /// What joining this request tells about its handshake's connection.
     #[must_use]
     pub fn binding(&self) -> Option<Binding> {
@@ -189,10 +184,10 @@ fn possible<'h>(
     let mut bases: Vec<Candidate<'h>> = Vec::new();
     for candidate in on_key {
         let (_, handshake) = candidate;
-        if handshake.event.ts_ns > question.hi_ns || !can_carry(&handshake.event, question.http) {
+        if handshake.ts_ns > question.hi_ns || !handshake.offer.can_carry(&question.usage) {
             continue;
         }
-        if handshake.event.ts_ns > question.lo_ns {
+        if handshake.ts_ns > question.lo_ns {
             found.push(candidate);
         } else if handshake.superseded_ns > question.lo_ns {
             bases.push(candidate);
@@ -230,14 +225,14 @@ fn exclude_other_connections(question: &Question<'_>, oldest_first: &mut Vec<Can
     let Some(newest) = oldest_first.iter().rev().map(|(_, handshake)| *handshake).find(|handshake| other(handshake)) else {
         return;
     };
-    let before = |h: &Handshake| !question.late && h.event.ts_ns <= newest.event.ts_ns && h.same_endpoints(&newest.event);
+    let before = |h: &Handshake| !question.late && h.ts_ns <= newest.ts_ns && h.same_endpoints(&newest.offer);
     oldest_first.retain(|(_, handshake)| !other(handshake) && !before(handshake));
 }
 
 fn confidence_of_one(question: &Question<'_>, only: &Handshake, config: &CorrelatorConfig) -> f64 {
     let bound = is_bound(question, only);
     let mut confidence = 1.0;
-    if only.event.ts_ns > question.hi_ns.saturating_sub(config.tolerance_ns) {
+    if only.ts_ns > question.hi_ns.saturating_sub(config.tolerance_ns) {
         confidence *= 0.9;
     }
     if !bound && question.ts_ns.saturating_sub(only.last_activity_ns) > config.idle_doubt_ns {
@@ -250,7 +245,7 @@ fn confidence_of_one(question: &Question<'_>, only: &Handshake, config: &Correla
     if !bound && sni_relation(&only.event, question.http) == Relation::Differs {
         confidence *= 0.8;
     }
-    if alpn_relation(&only.event, question.http) == Relation::Differs {
+    if only.offer.alpn(&question.usage) == Relation::Differs {
         confidence *= 0.5;
     }
     confidence
@@ -296,9 +291,9 @@ fn by_weight(question: &Question<'_>, oldest_first: &[Candidate<'_>]) -> Verdict
     for (index, (id, handshake)) in oldest_first.iter().enumerate() {
         let until_ns = oldest_first
             .get(index + 1..)
-            .and_then(|newer| newer.iter().find(|(_, next)| next.same_endpoints(&handshake.event)))
-            .map_or(question.hi_ns.saturating_add(1), |(_, next)| next.event.ts_ns);
-        let from_ns = handshake.event.ts_ns.max(question.lo_ns);
+            .and_then(|newer| newer.iter().find(|(_, next)| next.same_endpoints(&handshake.offer)))
+            .map_or(question.hi_ns.saturating_add(1), |(_, next)| next.ts_ns);
+        let from_ns = handshake.ts_ns.max(question.lo_ns);
         // The part of the interval in which this one was the last handshake. One nanosecond keeps a share of zero from hiding it.
         let share_ns = until_ns.saturating_sub(from_ns).max(1);
         let weight = share_ns as f64 * content_weight(question, handshake);
@@ -319,6 +314,6 @@ fn by_weight(question: &Question<'_>, oldest_first: &[Candidate<'_>]) -> Verdict
 fn content_weight(question: &Question<'_>, handshake: &Handshake) -> f64 {
     let factor = |relation, differs: f64| if relation == Relation::Differs { differs } else { 1.0 };
     factor(sni_relation(&handshake.event, question.http), 0.02)
-        * factor(alpn_relation(&handshake.event, question.http), 0.02)
-        * factor(scheme_relation(&handshake.event, question.http), 0.1)
+        * factor(handshake.offer.alpn(&question.usage), 0.02)
+        * factor(handshake.offer.scheme(&question.usage), 0.1)
 }

@@ -14,7 +14,7 @@ use foldhash::quality::RandomState;
 use ja4_event::{HttpEvent, NetworkEvent};
 
 use super::config::{CorrelatorConfig, Gauge, PolicyReport, SourceId};
-use super::decide::{Connection, MatchKind, Question, Verdict, decide, uncertainty};
+use super::decide::{MatchKind, Verdict, decide, uncertainty};
 use super::guess::guess;
 use super::handshakes::{HandshakeTable, Inserted};
 use super::key::ip_number;
@@ -135,14 +135,14 @@ impl Correlator {
         let sequence = from.sequence;
         from.sequence += 1;
         let ts_ns = event.ts_ns.saturating_sub(from.skew_ns);
-        let (_, hi_ns) = uncertainty(&event, ts_ns, &self.config);
+        let (lo_ns, hi_ns) = uncertainty(&event, ts_ns, &self.config);
         let late = hi_ns.saturating_add(self.config.window_ns) <= self.watermark_ns;
         self.stats.late_requests += u64::from(late);
-        let waiting = Waiting::new(Box::new(event), source, row_key, ts_ns, late);
+        let waiting = Waiting::new(Box::new(event), source, row_key, (lo_ns, ts_ns, hi_ns), late);
         if let Some(key) = waiting.key {
             self.handshakes.wait(key);
         }
-        self.pending.push(waiting, hi_ns, sequence);
+        self.pending.push(waiting, sequence);
         while self.pending.is_over(&self.config) {
             self.decide_run(i64::MAX);
         }
@@ -261,27 +261,29 @@ impl Correlator {
     }
 
     fn decide_one(&mut self, waiting: Waiting, connections: &[u64]) {
-        let Waiting { http, source, row_key, ordinal, ts_ns, key, late, .. } = waiting;
-        let question = Question::new(&http, source, ts_ns, late, &self.config);
-        let verdict = match (key, http.src_ip) {
-            (Some(key), _) => decide(&question, self.handshakes.on_key(key), connections, &self.config),
-            (None, Some(ip)) if self.config.guess_without_port => {
-                let from_ns = ts_ns.saturating_sub(self.config.guess_lookback_ns);
-                guess(&question, self.handshakes.on_ip(ip_number(ip), from_ns, question.hi_ns), &self.config)
-            }
-            _ => Verdict::none(MatchKind::NoPort, 0),
+        let question = waiting.question();
+        let verdict = match waiting.key {
+            Some(key) => decide(&question, self.handshakes.on_key(key), connections, &self.config),
+            None => match waiting.http.src_ip.filter(|_| self.config.guess_without_port) {
+                Some(ip) => {
+                    let from_ns = waiting.ts_ns.saturating_sub(self.config.guess_lookback_ns);
+                    guess(&question, self.handshakes.on_ip(ip_number(ip), from_ns, question.hi_ns), &self.config)
+                }
+                None => Verdict::none(MatchKind::NoPort, 0),
+            },
         };
+        let binding = question.binding();
+        let Waiting { http, source, row_key, ordinal, ts_ns, key, busy_us, .. } = waiting;
         let mut joined = (None, None, None);
         if let Some(id) = verdict.chosen
-            && let Some(handshake) = self.handshakes.get(id).map(|handshake| Arc::clone(&handshake.event))
+            && let Some((handshake, hello_ns)) = self.handshakes.get(id).map(|found| (Arc::clone(&found.event), found.ts_ns))
         {
             // A response in progress keeps its connection busy; what a log claims beyond the longest keep-alive is not believed.
-            let busy_us = http.duration_us.map_or(0, |us| i64::try_from(us).unwrap_or(i64::MAX));
             let busy_ns = busy_us.saturating_mul(1000).clamp(0, self.config.keepalive_max_ns);
             let sure = matches!(verdict.kind, MatchKind::Exact | MatchKind::ReusedPort);
-            let binding = question.binding().filter(|_| sure);
+            let binding = binding.filter(|_| sure);
             let number = self.handshakes.join(id, ts_ns.saturating_add(busy_ns), binding);
-            let to_request_us = ts_ns.saturating_sub(handshake.ts_ns).div_euclid(1000);
+            let to_request_us = ts_ns.saturating_sub(hello_ns).div_euclid(1000);
             joined = (Some(handshake), Some(to_request_us), Some(number));
         }
         if let Some(key) = key {
@@ -313,7 +315,7 @@ fn connections_of(run: &[Waiting]) -> Vec<u64> {
     let [first, _, ..] = run else { return Vec::new() };
     let mut connections: Vec<u64> = Vec::new();
     for waiting in run {
-        let id = Connection::of(&waiting.http).and_then(|connection| connection.id);
+        let id = waiting.connection.and_then(|connection| connection.id);
         match id.filter(|_| waiting.source == first.source && connections.len() < MAX_CONNECTIONS_IN_RUN) {
             Some(id) if connections.contains(&id) => {}
             Some(id) => connections.push(id),

@@ -1,13 +1,17 @@
 //! What the content of a handshake and of a request say about each other: server name against host, protocols offered against
 //! protocol used, clear text against scheme.
 //!
-//! Promises: pure functions; a side that is not known gives [`Relation::Unknown`], never a contradiction.
+//! Promises: pure functions; a side that is not known gives [`Relation::Unknown`], never a contradiction. The rules speak of an [`Offer`]
+//! and a [`Usage`], the few bytes that they need of either side: those are noted when an event comes, because the event itself is no longer
+//! in the processor's cache when it is decided.
 //!
 //! Read next: `decide.rs` (weighs it), `enrich/claims.rs` (turns it into flags of the row).
 
 use std::net::IpAddr;
 
 use ja4_event::{HttpEvent, NetworkEvent, Protocol, Transport};
+
+use super::key::ip_number;
 
 /// How two facts stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,53 +73,121 @@ pub fn sni_relation(handshake: &NetworkEvent, http: &HttpEvent) -> Relation {
     if sni.eq_ignore_ascii_case(host) { Relation::Agrees } else { Relation::Differs }
 }
 
-/// Whether the request's HTTP version could be negotiated by the protocols offered (RFC 7301; HTTP/2 over TLS needs `h2`, RFC 9113
-/// section 3.2).
+/// What a handshake says about the requests its connection can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// What it spoke.
+    pub protocol: Protocol,
+    /// Over what.
+    pub transport: Transport,
+    /// Server address as a number ([`ip_number`]) and port.
+    pub server: (u128, u16),
+    /// Whether HTTP/1, HTTP/2 and HTTP/3 could be negotiated by the protocols offered.
+    versions: [bool; 3],
+}
+
+impl Offer {
+    /// Of a handshake. RFC 7301; HTTP/2 over TLS needs `h2` (RFC 9113 section 3.2).
+    #[must_use]
+    pub fn of(handshake: &NetworkEvent) -> Self {
+        let offered = |prefix: &str| handshake.alpn.iter().any(|name| name.starts_with(prefix));
+        let one = handshake.alpn.is_empty() || offered("http/");
+        let two = handshake.alpn.iter().any(|name| name == "h2");
+        Self {
+            protocol: handshake.protocol,
+            transport: handshake.transport,
+            server: (ip_number(handshake.dst_ip), handshake.dst_port),
+            versions: [one, two, offered("h3")],
+        }
+    }
+
+    /// Whether the request's HTTP version could be negotiated.
+    #[must_use]
+    pub fn alpn(&self, usage: &Usage) -> Relation {
+        if !matches!(self.protocol, Protocol::Tls | Protocol::Quic) {
+            return Relation::Unknown;
+        }
+        let [one, two, three] = self.versions;
+        let possible = match usage.version {
+            Some(HttpVersion::One) => one,
+            Some(HttpVersion::Two) => two,
+            Some(HttpVersion::Three) => three,
+            None => return Relation::Unknown,
+        };
+        if possible { Relation::Agrees } else { Relation::Differs }
+    }
+
+    /// Whether this handshake's connection could carry the request at all, whatever the time: server side, transport and scheme.
+    #[must_use]
+    pub fn can_carry(&self, usage: &Usage) -> bool {
+        let (server_ip, server_port) = self.server;
+        if self.protocol == Protocol::Dtls
+            || usage.server_ip.is_some_and(|ip| ip != server_ip)
+            || usage.server_port.is_some_and(|port| port != server_port)
+        {
+            return false;
+        }
+        let transport_fits = match usage.version {
+            Some(HttpVersion::Three) => self.transport == Transport::Udp,
+            Some(HttpVersion::One | HttpVersion::Two) => self.transport == Transport::Tcp,
+            None => true,
+        };
+        // A TLS connection cannot carry scheme http. The reverse (https over clear text) exists: TLS ended at a proxy in front.
+        transport_fits && (self.protocol == Protocol::Http || usage.clear_text != Some(true))
+    }
+
+    /// Whether the scheme speaks for the protocol seen: https over clear text is possible but unusual.
+    #[must_use]
+    pub fn scheme(&self, usage: &Usage) -> Relation {
+        match usage.clear_text {
+            None => Relation::Unknown,
+            Some(clear) if clear == (self.protocol == Protocol::Http) => Relation::Agrees,
+            Some(_) => Relation::Differs,
+        }
+    }
+}
+
+/// What a request says about the connection that carried it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// HTTP version.
+    pub version: Option<HttpVersion>,
+    /// Whether its scheme is `http`.
+    clear_text: Option<bool>,
+    /// Server address as a number, where the log has one that is not the wildcard.
+    server_ip: Option<u128>,
+    server_port: Option<u16>,
+}
+
+impl Usage {
+    /// Of a request.
+    #[must_use]
+    pub fn of(http: &HttpEvent) -> Self {
+        Self {
+            version: http_version(http.http_version.as_deref()),
+            clear_text: http.scheme.as_deref().map(|scheme| scheme.eq_ignore_ascii_case("http")),
+            server_ip: http.dst_ip.filter(|ip| !ip.is_unspecified()).map(ip_number),
+            server_port: http.dst_port,
+        }
+    }
+}
+
+/// [`Offer::alpn`] of two events.
 #[must_use]
 pub fn alpn_relation(handshake: &NetworkEvent, http: &HttpEvent) -> Relation {
-    if !matches!(handshake.protocol, Protocol::Tls | Protocol::Quic) {
-        return Relation::Unknown;
-    }
-    let Some(version) = http_version(http.http_version.as_deref()) else { return Relation::Unknown };
-    let offered = |prefix: &str| handshake.alpn.iter().any(|name| name.starts_with(prefix));
-    let possible = match version {
-        HttpVersion::One => handshake.alpn.is_empty() || offered("http/"),
-        HttpVersion::Two => handshake.alpn.iter().any(|name| name == "h2"),
-        HttpVersion::Three => offered("h3"),
-    };
-    if possible { Relation::Agrees } else { Relation::Differs }
+    Offer::of(handshake).alpn(&Usage::of(http))
 }
 
-/// Whether this handshake's connection could carry the request at all, whatever the time: server side, transport and scheme.
+/// [`Offer::can_carry`] of two events.
 #[must_use]
 pub fn can_carry(handshake: &NetworkEvent, http: &HttpEvent) -> bool {
-    let same_ip = |a: IpAddr, b: IpAddr| a.to_canonical() == b.to_canonical();
-    if handshake.protocol == Protocol::Dtls
-        || http.dst_ip.is_some_and(|ip| !ip.is_unspecified() && !same_ip(ip, handshake.dst_ip))
-        || http.dst_port.is_some_and(|port| port != handshake.dst_port)
-    {
-        return false;
-    }
-    let transport_fits = match http_version(http.http_version.as_deref()) {
-        Some(HttpVersion::Three) => handshake.transport == Transport::Udp,
-        Some(HttpVersion::One | HttpVersion::Two) => handshake.transport == Transport::Tcp,
-        None => true,
-    };
-    // A TLS connection cannot carry scheme http. The reverse (https over clear text) exists: TLS ended at a proxy in front.
-    let scheme_fits =
-        handshake.protocol == Protocol::Http || !http.scheme.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("http"));
-    transport_fits && scheme_fits
+    Offer::of(handshake).can_carry(&Usage::of(http))
 }
 
-/// Whether the scheme speaks for the protocol seen: https over clear text is possible but unusual.
+/// [`Offer::scheme`] of two events.
 #[must_use]
 pub fn scheme_relation(handshake: &NetworkEvent, http: &HttpEvent) -> Relation {
-    let Some(scheme) = http.scheme.as_deref() else { return Relation::Unknown };
-    if scheme.eq_ignore_ascii_case("http") == (handshake.protocol == Protocol::Http) {
-        Relation::Agrees
-    } else {
-        Relation::Differs
-    }
+    Offer::of(handshake).scheme(&Usage::of(http))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use super::config::CorrelatorConfig;
 use super::decide::{MatchKind, Question, Verdict};
-use super::evidence::{Relation, alpn_relation, can_carry, sni_relation};
+use super::evidence::{Relation, sni_relation};
 use super::handshakes::Handshake;
 use super::order::order_with_key;
 
@@ -31,7 +31,7 @@ pub fn guess<'h>(
     let mut best: Option<(f64, u32, &Handshake)> = None;
     for (id, handshake) in on_ip.take(MAX_EXAMINED).flatten() {
         let active = question.ts_ns.saturating_sub(handshake.last_activity_ns) <= config.window_ns;
-        if !active || handshake.superseded_ns <= question.lo_ns || !can_carry(&handshake.event, question.http) {
+        if !active || handshake.superseded_ns <= question.lo_ns || !handshake.offer.can_carry(&question.usage) {
             continue;
         }
         candidates += 1;
@@ -62,7 +62,7 @@ fn weight(question: &Question<'_>, handshake: &Handshake) -> f64 {
         Relation::Unknown => 0.5,
         Relation::Differs => 0.05,
     };
-    if alpn_relation(&handshake.event, question.http) == Relation::Differs { name * 0.1 } else { name }
+    if handshake.offer.alpn(&question.usage) == Relation::Differs { name * 0.1 } else { name }
 }
 
 fn newer(a: &Handshake, b: &Handshake) -> bool {

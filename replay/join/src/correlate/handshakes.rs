@@ -15,7 +15,8 @@ use foldhash::quality::RandomState;
 use ja4_event::NetworkEvent;
 
 use super::config::{CorrelatorConfig, Gauge, PolicyReport, SourceId};
-use super::key::{PeerKey, ip_number};
+use super::evidence::Offer;
+use super::key::PeerKey;
 use super::order::{order, order_with_key};
 
 /// No handshake.
@@ -41,6 +42,10 @@ pub struct Binding {
 pub struct Handshake {
     /// The event, shared with every row it gives.
     pub event: Arc<NetworkEvent>,
+    /// Time of the hello.
+    pub ts_ns: i64,
+    /// What the rules ask of the event.
+    pub offer: Offer,
     /// Time of the hello or of the end of the last request joined.
     pub last_activity_ns: i64,
     /// Time of the next handshake between the same two endpoints; `i64::MAX` if there is none.
@@ -60,11 +65,10 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Whether `other` connects the same two endpoints over the same transport.
+    /// Whether `other`, of the same client, goes to the same server over the same transport.
     #[must_use]
-    pub fn same_endpoints(&self, other: &NetworkEvent) -> bool {
-        let e = &*self.event;
-        e.transport == other.transport && e.dst_port == other.dst_port && ip_number(e.dst_ip) == ip_number(other.dst_ip)
+    pub fn same_endpoints(&self, other: &Offer) -> bool {
+        self.offer.transport == other.transport && self.offer.server == other.server
     }
 }
 
@@ -159,6 +163,7 @@ impl HandshakeTable {
     /// Remembers a handshake; those that never carried a request and had to go for it are added to `tls_only`.
     pub fn insert(&mut self, event: NetworkEvent, config: &CorrelatorConfig, tls_only: &mut Vec<Arc<NetworkEvent>>) -> Inserted {
         let key = PeerKey::new(event.src_ip, event.src_port);
+        let offer = Offer::of(&event);
         let (mut newer_id, mut older_id) = (NONE, self.keys.get(&key).map_or(NONE, |entry| entry.newest));
         let (mut superseded_ns, mut reused) = (i64::MAX, false);
         let mut next_same = NONE;
@@ -168,9 +173,9 @@ impl HandshakeTable {
                 Ordering::Less => break,
                 Ordering::Equal => return Inserted::Duplicate,
                 Ordering::Greater => {
-                    if at.same_endpoints(&event) {
+                    if at.same_endpoints(&offer) {
                         next_same = older_id;
-                        superseded_ns = at.event.ts_ns;
+                        superseded_ns = at.ts_ns;
                     }
                     (newer_id, older_id) = (older_id, at.older);
                 }
@@ -178,12 +183,12 @@ impl HandshakeTable {
         }
         let reuse_ns = config.keepalive_max_ns;
         if let Some(next) = self.get_mut(next_same) {
-            next.reused |= next.event.ts_ns.saturating_sub(event.ts_ns) <= reuse_ns;
+            next.reused |= next.ts_ns.saturating_sub(event.ts_ns) <= reuse_ns;
         }
         let mut previous_same = older_id;
         while let Some(at) = self.get(previous_same) {
-            if at.same_endpoints(&event) {
-                reused = event.ts_ns.saturating_sub(at.event.ts_ns) <= reuse_ns;
+            if at.same_endpoints(&offer) {
+                reused = event.ts_ns.saturating_sub(at.ts_ns) <= reuse_ns;
                 break;
             }
             previous_same = at.older;
@@ -196,6 +201,8 @@ impl HandshakeTable {
         });
         let mut handshake = Handshake {
             event: Arc::new(event),
+            ts_ns,
+            offer,
             last_activity_ns: ts_ns,
             superseded_ns,
             reused,

@@ -3,19 +3,26 @@
 //! Promises: they leave in the order of the end of their uncertainty interval, then time, key and place in their log, whatever
 //! order they came in; entries and bytes are bounded. At a bound the oldest is handed out early, to be decided with what is known.
 //!
+//! They come nearly in order, and a hundred thousand may wait. Only those of the earliest slice of time are kept sorted, which stay in the
+//! processor's cache; a later one is put to its slice unsorted. What the rules ask of a request is noted when it comes, for the same reason.
+//!
 //! Read next: `engine.rs`.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use ja4_event::HttpEvent;
 
 use super::config::{CorrelatorConfig, Gauge, PolicyReport, SourceId};
+use super::decide::{Connection, Question};
+use super::evidence::Usage;
 use super::key::PeerKey;
 use super::row_key::RowKey;
 
 /// Port of a request whose log lacks it, in the sort key.
 const NO_PORT: u32 = u32::MAX;
+/// A slice of time is this power of two of nanoseconds: 16.8 ms.
+const SLICE_BITS: u32 = 24;
 
 /// A request in waiting.
 #[derive(Debug)]
@@ -30,6 +37,16 @@ pub struct Waiting {
     pub ordinal: u32,
     /// Its time, skew-corrected.
     pub ts_ns: i64,
+    /// Earliest true time.
+    pub lo_ns: i64,
+    /// Latest true time.
+    pub hi_ns: i64,
+    /// How long its response took, microseconds; 0 where the log does not say.
+    pub busy_us: i64,
+    /// What it says about its connection's content.
+    pub usage: Usage,
+    /// Its place in the server's own numbering.
+    pub connection: Option<Connection>,
     /// Client address and port, where the log has both.
     pub key: Option<PeerKey>,
     /// Whether it came after its window had passed.
@@ -52,7 +69,7 @@ struct Place {
 /// The bounded queue of requests.
 #[derive(Debug, Default)]
 pub struct PendingTable {
-    order: BinaryHeap<Reverse<Place>>,
+    order: Calendar,
     slots: Vec<Option<Waiting>>,
     free: Vec<u32>,
     bytes: usize,
@@ -61,18 +78,79 @@ pub struct PendingTable {
 }
 
 impl Waiting {
-    /// A request of `source` that is to wait.
+    /// A request of `source` that is to wait; its earliest, logged and latest time are given.
     #[must_use]
-    pub fn new(http: Box<HttpEvent>, source: SourceId, row_key: (RowKey, u32), ts_ns: i64, late: bool) -> Self {
+    pub fn new(http: Box<HttpEvent>, source: SourceId, row_key: (RowKey, u32), times_ns: (i64, i64, i64), late: bool) -> Self {
+        let (lo_ns, ts_ns, hi_ns) = times_ns;
+        let (row_key, ordinal) = row_key;
         let key = http.src_ip.zip(http.src_port).map(|(ip, port)| PeerKey::new(ip, port));
-        let bytes = event_bytes(&http);
-        Self { http, source, row_key: row_key.0, ordinal: row_key.1, ts_ns, key, late, bytes }
+        let busy_us = http.duration_us.map_or(0, |us| i64::try_from(us).unwrap_or(i64::MAX));
+        let (usage, connection, bytes) = (Usage::of(&http), Connection::of(&http), event_bytes(&http));
+        Self { http, source, row_key, ordinal, ts_ns, lo_ns, hi_ns, busy_us, usage, connection, key, late, bytes }
+    }
+
+    /// The request as the rules see it.
+    #[must_use]
+    pub fn question(&self) -> Question<'_> {
+        let Self { http, source, ts_ns, lo_ns, hi_ns, usage, connection, late, .. } = self;
+        Question {
+            http,
+            source: *source,
+            ts_ns: *ts_ns,
+            lo_ns: *lo_ns,
+            hi_ns: *hi_ns,
+            late: *late,
+            usage: *usage,
+            connection: *connection,
+        }
+    }
+}
+
+/// Places in order: the earliest slice of time as a heap, later slices as they came.
+#[derive(Debug, Default)]
+struct Calendar {
+    now: BinaryHeap<Reverse<Place>>,
+    /// Slice up to which places are in `now`.
+    slice: i64,
+    later: BTreeMap<i64, Vec<Reverse<Place>>>,
+    len: usize,
+}
+
+impl Calendar {
+    fn push(&mut self, place: Place) {
+        let slice = place.hi_ns >> SLICE_BITS;
+        if self.len == 0 {
+            self.slice = slice;
+        }
+        self.len += 1;
+        if slice <= self.slice {
+            self.now.push(Reverse(place));
+        } else {
+            self.later.entry(slice).or_default().push(Reverse(place));
+        }
+    }
+
+    /// The first; it is in `now`, because a pop that empties `now` brings the next slice there.
+    fn peek(&self) -> Option<&Place> {
+        self.now.peek().map(|Reverse(place)| place)
+    }
+
+    fn pop(&mut self) -> Option<Place> {
+        let Reverse(place) = self.now.pop()?;
+        self.len -= 1;
+        if self.now.is_empty()
+            && let Some((slice, places)) = self.later.pop_first()
+        {
+            self.slice = slice;
+            self.now = BinaryHeap::from(places);
+        }
+        Some(place)
     }
 }
 
 impl PendingTable {
-    /// Adds a request whose uncertainty ends at `hi_ns`; `sequence` is its place in its log.
-    pub fn push(&mut self, waiting: Waiting, hi_ns: i64, sequence: u64) {
+    /// Adds a request; `sequence` is its place in its log.
+    pub fn push(&mut self, waiting: Waiting, sequence: u64) {
         self.bytes += waiting.bytes;
         let (ip, port) = match (waiting.key, waiting.http.src_ip) {
             (Some(key), _) => (key.ip(), u32::from(key.port())),
@@ -83,11 +161,12 @@ impl PendingTable {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        self.order.push(Reverse(Place { hi_ns, ts_ns: waiting.ts_ns, ip, port, sequence, row_key: waiting.row_key, slot }));
+        let Waiting { hi_ns, ts_ns, row_key, .. } = waiting;
+        self.order.push(Place { hi_ns, ts_ns, ip, port, sequence, row_key, slot });
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(waiting);
         }
-        self.count_gauge.seen(self.order.len());
+        self.count_gauge.seen(self.order.len);
         self.bytes_gauge.seen(self.bytes);
     }
 
@@ -95,13 +174,11 @@ impl PendingTable {
     /// of their logs. Returns `false` if there is none.
     pub fn pop_run(&mut self, until_ns: i64, run: &mut Vec<Waiting>) -> bool {
         run.clear();
-        let Some(Reverse(first)) = self.order.peek().copied().filter(|Reverse(first)| first.hi_ns <= until_ns) else {
-            return false;
-        };
+        let Some(first) = self.order.peek().copied().filter(|first| first.hi_ns <= until_ns) else { return false };
         let same =
             |place: &Place| (place.hi_ns, place.ts_ns, place.ip, place.port) == (first.hi_ns, first.ts_ns, first.ip, first.port);
-        while self.order.peek().is_some_and(|Reverse(place)| same(place)) {
-            let Some(Reverse(place)) = self.order.pop() else { break };
+        while self.order.peek().is_some_and(same) {
+            let Some(place) = self.order.pop() else { break };
             self.free.push(place.slot);
             if let Some(waiting) = self.slots.get_mut(place.slot as usize).and_then(Option::take) {
                 self.bytes = self.bytes.saturating_sub(waiting.bytes);
@@ -113,11 +190,11 @@ impl PendingTable {
 
     /// Whether a bound is exceeded; the caller then decides the oldest run early.
     pub fn is_over(&mut self, config: &CorrelatorConfig) -> bool {
-        if self.order.len() > config.max_pending_requests {
+        if self.order.len > config.max_pending_requests {
             self.count_gauge.evictions += 1;
             return true;
         }
-        let over = self.bytes > config.max_pending_bytes && self.order.len() > 1;
+        let over = self.bytes > config.max_pending_bytes && self.order.len > 1;
         self.bytes_gauge.evictions += u64::from(over);
         over
     }
@@ -125,13 +202,13 @@ impl PendingTable {
     /// Requests waiting.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.order.len
     }
 
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.order.len == 0
     }
 
     /// Bounds, peaks and early decisions.

@@ -7,6 +7,7 @@
 //! Read next: `engine.rs` (keeps one [`RowKeyer`] per source), `row.rs` (`row_hi`, `row_lo`).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
@@ -54,19 +55,22 @@ impl RowKeyer {
         self.content.clear();
         write_content(&mut self.content, event);
         let content = first_128(&Sha256::digest(&self.content));
-        let ordinal = match self.current.get_mut(&content) {
-            Some(count) => {
-                *count = count.saturating_add(1);
-                *count
+        let is_full = self.current.len() >= capacity;
+        let ordinal = match self.current.entry(content) {
+            Entry::Occupied(mut count) => {
+                *count.get_mut() = count.get().saturating_add(1);
+                *count.get()
             }
-            None => {
+            Entry::Vacant(place) => {
                 let ordinal = self.previous.get(&content).map_or(0, |count| count.saturating_add(1));
-                if self.current.len() >= capacity {
+                if is_full {
                     // Swap rather than drop, so that the larger allocation is reused.
                     std::mem::swap(&mut self.current, &mut self.previous);
                     self.current.clear();
+                    self.current.insert(content, ordinal);
+                } else {
+                    place.insert(ordinal);
                 }
-                self.current.insert(content, ordinal);
                 ordinal
             }
         };
