@@ -1,17 +1,20 @@
 //! The way out of one httpd child: a non-blocking UNIX datagram socket for each path, and what was dropped.
 //!
 //! Promises: [`Outlet::send`] never waits and never allocates unless it reports; a collector that is absent, full, stopped or
-//! not readable costs one failed system call, and the next record after its return arrives without any reconnecting (each
-//! datagram names its path). Every drop is counted twice over, exactly: once for the collector (`dropped` in the next record)
+//! not readable costs one failed system call, and the first record after its return arrives: the socket is connected, which
+//! spares the kernel a walk along the path for each record, and a record that the old collector refuses goes to whoever has the
+//! path now. While a collector takes nothing, the path is looked at again once a second. Every drop is counted twice over, exactly: once for the collector (`dropped` in the next record)
 //! and once for the administrator (at most one ErrorLog line a minute per child, and one when the child ends).
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::{fmt, io};
 
 /// Least time between two lines in the ErrorLog, microseconds.
 pub const LOG_INTERVAL_US: i64 = 60_000_000;
+/// Least time between two looks at who has the path of a collector that takes nothing, microseconds.
+const LOOK_INTERVAL_US: i64 = 1_000_000;
 
 /// All sockets of one child process.
 #[derive(Debug, Default)]
@@ -26,7 +29,47 @@ struct Sink {
     path: PathBuf,
     /// `None` if the process had no descriptor left: then every record is a drop.
     socket: Option<UnixDatagram>,
+    connected: AtomicBool,
+    next_look_us: AtomicI64,
     unreported: AtomicU64,
+}
+
+impl Sink {
+    fn new(path: &Path) -> Self {
+        let socket = UnixDatagram::unbound().and_then(|socket| socket.set_nonblocking(true).map(|()| socket)).ok();
+        Self {
+            path: path.to_owned(),
+            socket,
+            connected: AtomicBool::new(false),
+            next_look_us: AtomicI64::new(0),
+            unreported: AtomicU64::new(0),
+        }
+    }
+
+    /// Threads share the socket: each of these calls is whole by itself, and any of them may find it connected anew by another.
+    fn deliver(&self, record: &[u8], now_us: i64) -> io::Result<()> {
+        let Some(socket) = &self.socket else {
+            return Err(io::Error::other("no socket could be opened when the process started"));
+        };
+        // std sends with MSG_NOSIGNAL; O_NONBLOCK is set on the socket, which is ours alone.
+        if self.connected.load(Relaxed) {
+            match socket.send(record) {
+                Ok(_) => return Ok(()),
+                // Full, or stopped: another collector may have taken the path meanwhile.
+                Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
+                    let next = self.next_look_us.load(Relaxed);
+                    if now_us < next && now_us > next.saturating_sub(2 * LOOK_INTERVAL_US) {
+                        return Err(full);
+                    }
+                    self.next_look_us.store(now_us.saturating_add(LOOK_INTERVAL_US), Relaxed);
+                }
+                Err(_) => self.connected.store(false, Relaxed),
+            }
+        }
+        socket.connect(&self.path)?;
+        self.connected.store(true, Relaxed);
+        socket.send(record).map(drop)
+    }
 }
 
 /// What the administrator should read.
@@ -54,8 +97,7 @@ impl Outlet {
         if let Some(known) = self.sinks.iter().position(|sink| sink.path == path) {
             return known;
         }
-        let socket = UnixDatagram::unbound().and_then(|socket| socket.set_nonblocking(true).map(|()| socket)).ok();
-        self.sinks.push(Sink { path: path.to_owned(), socket, unreported: AtomicU64::new(0) });
+        self.sinks.push(Sink::new(path));
         self.sinks.len().saturating_sub(1)
     }
 
@@ -76,11 +118,7 @@ impl Outlet {
     /// Sends `record`, which tells `carried` earlier drops, or drops it. `now_us` only spaces the reports.
     pub fn send(&self, sink: usize, record: &[u8], carried: u64, now_us: i64) -> Option<Report> {
         let sink = self.sinks.get(sink)?;
-        let failure = match &sink.socket {
-            // std sends with MSG_NOSIGNAL; O_NONBLOCK is set on the socket, which is ours alone.
-            Some(socket) => socket.send_to(record, &sink.path).err(),
-            None => Some(io::Error::other("no socket could be opened when the process started")),
-        };
+        let failure = sink.deliver(record, now_us).err();
         if failure.is_some() {
             sink.unreported.fetch_add(carried.saturating_add(1), Relaxed);
             self.unlogged.fetch_add(1, Relaxed);
@@ -159,6 +197,31 @@ mod tests {
         let lost = outlet.take_unreported(sink);
         assert!(lost > 0, "the queue of the socket must have been full");
         assert_eq!(received + lost, 2000);
+    }
+
+    #[test]
+    fn the_collector_that_has_the_path_gets_the_records_whatever_became_of_the_one_before() {
+        let (_dir, path) = place();
+        let mut outlet = Outlet::default();
+        let sink = outlet.add(&path);
+        let first = UnixDatagram::bind(&path).expect("bind");
+        outlet.send(sink, b"1", 0, 0);
+        // One that ended: the very next record goes to its successor.
+        drop(first);
+        std::fs::remove_file(&path).expect("ours");
+        let second = UnixDatagram::bind(&path).expect("bind");
+        second.set_nonblocking(true).expect("non-blocking");
+        assert!(outlet.send(sink, b"22", 0, 1_000_000).is_none());
+        let mut buffer = [0; 8];
+        assert_eq!(second.recv(&mut buffer).expect("the record"), 2);
+        // One that hangs and is still there, its path taken over: found within a second.
+        while outlet.sinks[sink].deliver(b"x", 2_000_000).is_ok() {}
+        std::fs::remove_file(&path).expect("ours");
+        let third = UnixDatagram::bind(&path).expect("bind");
+        third.set_nonblocking(true).expect("non-blocking");
+        assert!(outlet.sinks[sink].deliver(b"333", 2_500_000).is_err());
+        assert!(outlet.sinks[sink].deliver(b"333", 3_000_000).is_ok());
+        assert_eq!(third.recv(&mut buffer).expect("the record"), 3);
     }
 
     #[test]

@@ -102,11 +102,16 @@ pub struct Plan {
     headers_kept: usize,
 }
 
+impl Plan {
+    /// Nothing is cut.
+    pub const WHOLE: Self = Self { len: usize::MAX, text_limit: usize::MAX, headers_kept: usize::MAX };
+}
+
 impl<'a, H: Iterator<Item = (&'a [u8], Value<'a>)> + Clone> Record<'a, H> {
     /// Decides what is cut so that the record has at most `max_bytes` (at least [`crate::policy::MIN_RECORD_BYTES`]).
     #[must_use]
     pub fn plan(&self, max_bytes: usize) -> Plan {
-        let whole = self.measure(usize::MAX, usize::MAX);
+        let whole = self.measure(Plan::WHOLE.text_limit, Plan::WHOLE.headers_kept);
         if whole.len <= max_bytes {
             return whole;
         }
@@ -122,7 +127,7 @@ impl<'a, H: Iterator<Item = (&'a [u8], Value<'a>)> + Clone> Record<'a, H> {
         self.measure(low, headers_kept)
     }
 
-    /// Writes the record; `buffer` has `plan.len` bytes. Returns the bytes written, or `None` if they did not fit.
+    /// Writes the record; a `buffer` of `plan.len` bytes is enough. Returns the bytes written, or `None` if they did not fit.
     pub fn write(&self, plan: &Plan, buffer: &mut [u8]) -> Option<usize> {
         let mut fill = Fill::new(buffer);
         self.emit(&mut fill, plan.text_limit, plan.headers_kept);

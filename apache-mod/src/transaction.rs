@@ -1,7 +1,8 @@
 //! From what httpd knows of a finished request to a record on its way: the safe half of the `log_transaction` hook.
 //!
-//! Promises: the memory for a record is asked for once, exactly as long as the record; a request that is not logged (section
-//! off, client not sampled) costs no more than that decision. Read next: `record.rs`, `outlet.rs`.
+//! Promises: a record of usual length is written once, on the stack; for a longer one the memory is asked for once, exactly as long as
+//! the record; a request that is not logged (section off, client not sampled) costs no more than that decision.
+//! Read next: `record.rs`, `outlet.rs`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
@@ -9,10 +10,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::outlet::{Outlet, Report};
 use crate::policy::{DirPolicy, ServerPolicy, sampled};
-use crate::record::{ConnId, Record};
+use crate::record::{ConnId, Plan, Record};
 
 /// `HTTP_VERSION(2, 0)` in httpd.h.
 const HTTP_2: i32 = 2000;
+
+/// A record of at most this length is written without being measured before.
+const USUAL_BYTES: usize = 4096;
 
 /// What one child process shares between its threads.
 #[derive(Debug)]
@@ -97,7 +101,7 @@ pub struct Finished<'a, H, R> {
     pub response_headers: R,
 }
 
-/// Sends the record of `finished`, or drops and counts it; `memory` gives the buffer to write it in.
+/// Sends the record of `finished`, or drops and counts it; `memory` gives the buffer to write a long one in.
 pub fn log<'a, 'b>(
     child: &Child,
     policy: &DirPolicy,
@@ -157,6 +161,11 @@ pub fn log<'a, 'b>(
         dropped: child.outlet.take_unreported(outlet),
         sample: policy.sample(),
     };
+    let mut usual = [0; USUAL_BYTES];
+    let room = usual.get_mut(..server.max_record_bytes().min(USUAL_BYTES)).unwrap_or_default();
+    if let Some(len) = record.write(&Plan::WHOLE, room) {
+        return child.outlet.send(outlet, room.get(..len).unwrap_or_default(), record.dropped, finished.now_us);
+    }
     let plan = record.plan(server.max_record_bytes());
     let buffer = memory(plan.len);
     let len = record.write(&plan, buffer).unwrap_or(0); // the plan was made by the same code

@@ -208,6 +208,7 @@ fn sockets(texts: &[(Stream, Vec<u8>)], rate: Option<f64>) -> Outcome<(usize, f6
         correlator: CorrelatorConfig::default(),
         delays: Delays::default(),
         reference: None,
+        stop_ns: 60_000_000_000,
     };
     let daemon = daemon::open(config, None, None)?;
     let begin = Instant::now();

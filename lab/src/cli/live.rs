@@ -18,6 +18,7 @@ use ja4_join::correlate::CorrelatorConfig;
 use ja4_join::httplog::{Format, HttpLogOptions};
 use ja4_replay::live::clock::{Delays, Ticker};
 use ja4_replay::live::daemon::{self, Driver, LiveConfig, LogConfig, Parts, SensorThread};
+use ja4_replay::live::reload::Tunable;
 use ja4_replay::live::sinks::{Sink, StoreSink};
 use ja4_replay::live::socket::SocketConfig;
 use ja4_replay::live::status::Status;
@@ -25,7 +26,7 @@ use ja4_replay::live::{Tell, http};
 use ja4_replay::metrics::Registry;
 use ja4_replay::spool::{Limits, WhenFull};
 use ja4_replay::store::{self, Contents, OpenOptions, Store};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{LiveArgs, SummaryFormat};
 use super::ask;
@@ -36,6 +37,10 @@ use crate::live::{sensor, serve};
 
 /// How long rows are gathered for one insert.
 const GATHER_NS: i64 = 1_000_000_000;
+/// How long events are gathered for one fsync.
+const SYNC_NS: i64 = 100_000_000;
+/// How long the database may take, once it is to end, for rows that wait; the segments keep the rest.
+const STOP_NS: i64 = 60_000_000_000;
 /// How often the end and the time of the next cycle are looked for.
 const LOOK: Duration = Duration::from_millis(200);
 const JOURNAL_BYTES: u64 = 512 << 20;
@@ -47,6 +52,9 @@ pub fn run(args: &LiveArgs, threads: usize, console: &Console) -> Result<(), Lab
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| LabError::Ask(format!("listen for signals: {error}")))?;
     }
+    let hangup = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hangup))
+        .map_err(|error| LabError::Ask(format!("listen for signals: {error}")))?;
     let listener = args.listen.map(http::listen).transpose().map_err(LabError::Ask)?;
     let interfaces = interfaces(args)?;
     let target = Target { user: args.user.clone(), group: None, sandbox: Sandbox::Off };
@@ -79,13 +87,16 @@ pub fn run(args: &LiveArgs, threads: usize, console: &Console) -> Result<(), Lab
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(StoreSink::with(store.sibling()?, fresh, GATHER_NS))];
     let ended = AtomicBool::new(false);
     let scoring = store.sibling()?;
-    let left_rows = std::thread::scope(|scope| {
+    let daemon::Ended { left_rows, gave_up } = std::thread::scope(|scope| {
         let (driver, ended) = (&driver, &ended);
-        scope.spawn(move || cycles(&*scoring, args.every, driver, ended));
+        scope.spawn(move || cycles(&*scoring, args, driver, &hangup, ended));
         let outcome = daemon.run(Parts { sinks, sensor: listens, routes }, driver);
         ended.store(true, Ordering::Relaxed);
-        outcome.map(|ended| ended.left_rows)
+        outcome
     })?;
+    if gave_up {
+        console.note("the segments are full of rows that the database did not take; the events of further rows are kept for the next start");
+    }
     if left_rows > 0 {
         console.note(&format!("{left_rows} rows are still in the segments; the next start stores them"));
     }
@@ -128,11 +139,25 @@ fn config(args: &LiveArgs, spool: PathBuf) -> Result<LiveConfig, LabError> {
         journal: limits(JOURNAL_BYTES, JOURNAL_BYTES / 2),
         outbox: limits(OUTBOX_BYTES, OUTBOX_BYTES - OUTBOX_BYTES / 8),
         queue_bytes: 64 << 20,
-        sync_ns: 100_000_000,
+        sync_ns: SYNC_NS,
         correlator: CorrelatorConfig { window_ns: args.window, keepalive_max_ns: args.keepalive, ..CorrelatorConfig::default() },
         delays: Delays { http_ns: args.http_delay, network_ns: args.network_delay },
         reference: args.reference.clone(),
+        stop_ns: STOP_NS,
     })
+}
+
+/// What SIGHUP puts into effect: there is no file of settings, so only the tables can be others than at the start.
+fn tunable(args: &LiveArgs) -> Tunable {
+    Tunable {
+        sync_ns: SYNC_NS,
+        delays: Delays { http_ns: args.http_delay, network_ns: args.network_delay },
+        reference: args.reference.clone(),
+        store_gather_ns: GATHER_NS,
+        file: None,
+        users: [Vec::new(), Vec::new()],
+        stop_ns: STOP_NS,
+    }
 }
 
 /// Opens the database; says why it should be filled from the segments, if it should.
@@ -150,11 +175,19 @@ fn open(args: &LiveArgs, options: &OpenOptions, console: &Console) -> Result<(Bo
 
 /// Scores what is stored, every so often, while rows come in.
 #[allow(clippy::disallowed_methods, reason = "the driver's clock: when the next cycle is due")]
-fn cycles(store: &dyn Store, every_ns: i64, driver: &Driver, ended: &AtomicBool) {
-    let every = Duration::from_nanos(every_ns.max(0).unsigned_abs());
+fn cycles(store: &dyn Store, args: &LiveArgs, driver: &Driver, hangup: &AtomicBool, ended: &AtomicBool) {
+    let every = Duration::from_nanos(args.every.max(0).unsigned_abs());
     let mut last = Instant::now();
     while !ended.load(Ordering::Relaxed) && !driver.stop.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
+        if hangup.swap(false, Ordering::Relaxed) {
+            driver.reload.put(tunable(args));
+            (driver.tell)(
+                ja4_replay::live::Level::Info,
+                "reload",
+                "reference tables are read again; other settings need a restart",
+            );
+        }
         if every.is_zero() || last.elapsed() < every {
             continue;
         }

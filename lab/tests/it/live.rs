@@ -203,3 +203,58 @@ fn a_growing_log_is_followed_through_a_rotation_and_joined() {
     );
     end(child, "TERM").expect("a summary");
 }
+
+#[test]
+fn a_log_that_is_copied_and_truncated_loses_and_doubles_nothing_and_sighup_ends_nothing() {
+    let site = Site::new();
+    let log = site.path("out/access.log");
+    let append = |numbers: std::ops::Range<u16>| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).unwrap();
+        for n in numbers {
+            site.send("run/network", &handshake(n));
+            let usec = u32::from(n) * 1000 + 500;
+            let line =
+                format!("192.0.2.7 {} [{}.{usec:06}] \"GET /{n} HTTP/1.1\" 200 \"curl/8\"\n", 1024 + n, T0 / 1_000_000_000);
+            file.write_all(line.as_bytes()).unwrap();
+        }
+    };
+    let format = "%a %{remote}p [%{sec}t.%{usec_frac}t] \"%r\" %>s \"%{User-Agent}i\"";
+    let child = site.start(&["--http-log", text(&log), "--http-format", format]);
+    append(0..50);
+    site.wait_for_rows(50);
+    // As logrotate's copytruncate does, twice; the second time the log grows past its old length before it is looked at again.
+    for (round, numbers) in [(1, 50..80), (2, 80..200)] {
+        fs::copy(&log, site.path(&format!("out/access.log.{round}"))).unwrap();
+        fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+        let rows = u64::from(numbers.end);
+        append(numbers);
+        site.wait_for_rows(rows);
+    }
+    if fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
+        assert_unprivileged(child.id());
+    }
+    Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap();
+    append(200..210);
+    site.wait_for_rows(210);
+    let kinds = site.ask("SELECT match_kind, count(*) AS n, count(DISTINCT path) AS paths FROM ja4_logs.http_logs GROUP BY ALL");
+    assert_eq!(String::from_utf8_lossy(&kinds.stdout).trim(), r#"{"match_kind":"exact","n":210,"paths":210}"#);
+    end(child, "TERM").expect("a summary");
+    let said = fs::read_to_string(site.path("log")).unwrap();
+    assert!(said.contains("reload: reference tables are read again"), "{said}");
+}
+
+/// Every thread of a process that was started as root: another user, no capability, no way back.
+fn assert_unprivileged(process: u32) {
+    for task in fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let values = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(["Uid", "Gid", "Groups"].iter().all(|key| values(key).iter().all(|id| id != "0")), "{status}");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(values(set), ["0000000000000000"], "{set}");
+        }
+        assert_eq!(values("NoNewPrivs"), ["1"]);
+    }
+}

@@ -14,6 +14,7 @@ use crate::support::{LAB, digests, lab_ok, text};
 
 const SERVER: &str = "10.213.0.1";
 const SERVER6: &str = "fd13::1";
+const PORTS: &str = "tcp port 80 or tcp port 443 or tcp port 8443";
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "waits for processes")]
@@ -66,6 +67,7 @@ fn a_replay_of_what_was_seen_live_gives_the_same_digests() {
     let into_live = replay(&live);
     assert_eq!(into_live["rows_added"], 0, "{into_live}");
     assert_eq!(digests(&into_live), digests(&replayed));
+    stage.assert_told_apart(&fresh);
     let matched = replayed["matched"].as_u64().unwrap();
     // On a loaded machine a handshake may be told later than the window of a second allows; both ways then miss the same one.
     assert!(matched * 100 >= asked as u64 * 90, "nearly every request has its handshake: {replayed}");
@@ -87,6 +89,26 @@ for path in ("/reuse1", "/reuse2"):
     t.sendall(f"GET {path}?{number} HTTP/1.1\r\nHost: www.example\r\n\r\n".encode())
     assert t.recv(4096)
     t.close()
+# Two sites on one address, from one port within a second, as clients behind one NAT: each offers something else.
+for site, alpn in (("www.example", "x-one"), ("other.example", "x-other")):
+    offer = ssl._create_unverified_context()
+    offer.set_alpn_protocols(["http/1.1", alpn])
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.bind(("", 41000 + int(number)))
+    s.connect((server, 443))
+    t = offer.wrap_socket(s, server_hostname=site)
+    t.sendall(f"GET /site/{site} HTTP/1.1\r\nHost: {site}\r\n\r\n".encode())
+    assert t.recv(4096)
+    t.close()
+# As behind a balancer that speaks the PROXY protocol: its line comes before the ClientHello.
+s = socket.create_connection((server, 8443))
+s.sendall(f"PROXY TCP4 203.0.113.{number} 10.0.0.1 40000 443\r\n".encode())
+t = context.wrap_socket(s, server_hostname="www.example")
+t.sendall(b"GET /proxied HTTP/1.1\r\nHost: www.example\r\nConnection: close\r\n\r\n")
+assert t.recv(4096).startswith(b"HTTP/1.1 404")
+t.close()
 c = http.client.HTTPSConnection(server, context=context)
 for i in range(3):
     c.request("GET", f"/p%20%22{number}-{i}", headers={"User-Agent": "py \xff \u00fc"})
@@ -225,6 +247,29 @@ impl Stage {
         assert!(key.unwrap().status.success());
     }
 
+    /// Each request of two sites on one address and port has the handshake of its own client, and one through the PROXY protocol that of
+    /// the client behind it, whose address is told beside the balancer's.
+    fn assert_told_apart(&self, db: &Path) {
+        let select = "SELECT path, sni, alpn, src_ip, client_ip, match_kind FROM ja4_logs.http_logs
+                      WHERE (path LIKE '/site/%' OR path = '/proxied') AND match_kind <> 'no_handshake' ORDER BY path, ts_ns";
+        let text = lab_ok(&["sql", "--db", text(db), "--format", "jsonl", select]);
+        let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for row in &rows {
+            let (site, alpn) = match row["path"].as_str().unwrap() {
+                "/site/www.example" => ("www.example", "http/1.1,x-one"),
+                "/site/other.example" => ("other.example", "http/1.1,x-other"),
+                _ => {
+                    let client = row["client_ip"].as_str().unwrap();
+                    assert!(client.starts_with("203.0.113.") && row["src_ip"] == "10.213.0.2", "{row}");
+                    ("www.example", "")
+                }
+            };
+            assert!(row["sni"] == site && row["alpn"] == alpn, "{row}");
+        }
+        let paths: std::collections::BTreeSet<_> = rows.iter().filter_map(|row| row["path"].as_str()).collect();
+        assert_eq!(paths.len(), 3, "each kind of visit was joined at least once: {rows:#?}");
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -269,14 +314,14 @@ impl Stage {
 
     fn sentinel(&self) -> Process {
         let mut command = self.command(&self.server, &self.program("ja4-sentinel"));
-        command.args(["-i", "vs", "--bpf", "tcp port 80 or tcp port 443", "--socket"]).arg(self.path("run/network.socket"));
+        command.args(["-i", "vs", "--bpf", PORTS, "--socket"]).arg(self.path("run/network.socket"));
         Process::start(&mut command, "listening on")
     }
 
     fn tcpdump(&self) -> Process {
         let mut command = self.command(&self.server, Path::new("tcpdump"));
         command.args(["-Z", "root", "-i", "vs", "--time-stamp-precision=nano", "-w"]).arg(self.path("wire.pcap"));
-        command.arg("tcp port 80 or tcp port 443");
+        command.arg(PORTS);
         Process::start(&mut command, "listening on")
     }
 
@@ -293,7 +338,7 @@ impl Stage {
     fn httpd_conf(&self) -> String {
         let found = Command::new("apxs").args(["-q", "LIBEXECDIR"]).output().unwrap();
         let libexec = String::from_utf8_lossy(&found.stdout).trim().to_owned();
-        let load = ["mpm_event", "authz_core", "dir", "ssl", "http2"];
+        let load = ["mpm_event", "authz_core", "dir", "ssl", "http2", "remoteip"];
         let load: String = load.iter().map(|name| format!("LoadModule {name}_module {libexec}/mod_{name}.so\n")).collect();
         let dir = text(self.folder.path());
         format!(
@@ -310,6 +355,7 @@ StartServers 2
 KeepAliveTimeout 3
 Listen {SERVER}:80
 Listen {SERVER}:443
+Listen {SERVER}:8443
 Listen [{SERVER6}]:443
 DocumentRoot {dir}/www
 DirectoryIndex index.html
@@ -320,6 +366,19 @@ Protocols h2 http/1.1
 ReqinLogEnabled On
 ReqinLogSocket {dir}/run/http.socket
 <VirtualHost {SERVER}:443 [{SERVER6}]:443>
+SSLEngine on
+SSLCertificateFile {dir}/cert.pem
+SSLCertificateKeyFile {dir}/key.pem
+</VirtualHost>
+<VirtualHost {SERVER}:443>
+ServerName other.example
+SSLEngine on
+SSLCertificateFile {dir}/cert.pem
+SSLCertificateKeyFile {dir}/key.pem
+</VirtualHost>
+<VirtualHost {SERVER}:8443>
+ServerName proxied.example
+RemoteIPProxyProtocol On
 SSLEngine on
 SSLCertificateFile {dir}/cert.pem
 SSLCertificateKeyFile {dir}/key.pem
@@ -356,7 +415,7 @@ SSLCertificateKeyFile {dir}/key.pem
                 .output();
             let python = python.unwrap();
             assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
-            asked += 5;
+            asked += 8;
             std::thread::sleep(Duration::from_millis(700));
         }
         asked

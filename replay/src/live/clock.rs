@@ -61,6 +61,11 @@ impl EventTime {
         Self { delays, http: Latest::default(), network: Latest::default(), reached_ns: i64::MIN }
     }
 
+    /// Other delays from now on; what was declared stays.
+    pub fn set_delays(&mut self, delays: Delays) {
+        self.delays = delays;
+    }
+
     /// An event of `stream` with this time came at `now_ns` of the ticker.
     pub fn saw(&mut self, stream: Stream, ts_ns: i64, now_ns: i64) {
         let present = self.present_ns(now_ns);

@@ -17,11 +17,12 @@ use ja4_join::correlate::CorrelatorConfig;
 use ja4_join::httplog::{HttpLogOptions, HttpTail};
 
 use super::clock::{Delays, Ticker};
-use super::deliver::{self, Deliverer};
+use super::deliver::{self, Deliverer, Ending};
 use super::join::Decided;
 use super::joining::{CONSUMER, Joining};
 use super::journal::TailMark;
 use super::queue::{Sender, Weighed, queue};
+use super::reload::{Reload, Seen};
 use super::sinks::Sink;
 use super::socket::{Datagrams, Listening, SocketConfig};
 use super::status::{SocketFigures, Status};
@@ -70,6 +71,8 @@ pub struct LiveConfig {
     pub delays: Delays,
     /// Reference tables instead of the built-in ones.
     pub reference: Option<PathBuf>,
+    /// How long sinks may take to empty the outbox, and logs to be read to their ends, once it is to end; ns.
+    pub stop_ns: i64,
 }
 
 /// What comes in.
@@ -116,6 +119,8 @@ pub struct Daemon {
 pub struct Ended {
     /// Rows that a sink has not taken; the next start delivers them.
     pub left_rows: u64,
+    /// Whether the outbox had no room for all rows: the next start joins their events again, from the journal.
+    pub gave_up: bool,
 }
 
 /// A sensor inside this process: sends what it sees until [`Driver::stop`] is set.
@@ -143,8 +148,8 @@ pub struct Driver {
     pub status: Status,
     /// Set to end.
     pub stop: Arc<AtomicBool>,
-    /// Set to read reference tables again and to open files anew.
-    pub reload: Arc<AtomicBool>,
+    /// Where new settings are put.
+    pub reload: Arc<Reload>,
 }
 
 /// Opens the sockets and keeps the port. Call it before privileges are given up; `owner` is the user who will then run.
@@ -178,7 +183,7 @@ impl Daemon {
 
         let (decided_out, decided_in) = queue::<Decided>(self.config.queue_bytes);
         let (input_out, input_in) = queue::<Input>(self.config.queue_bytes);
-        let (done, reopen) = (Arc::new(AtomicU64::new(delivered)), Arc::new(AtomicBool::new(false)));
+        let done = Arc::new(AtomicU64::new(delivered));
         let deliverer = Deliverer::new(
             outbox,
             sinks,
@@ -186,7 +191,8 @@ impl Daemon {
             Arc::clone(&driver.ticker),
             Arc::clone(&driver.tell),
             Arc::clone(&done),
-            Arc::clone(&reopen),
+            Ending::new(Arc::clone(&driver.stop), self.config.stop_ns),
+            Arc::clone(&driver.reload),
         );
         let (ended_http, config) = (AtomicBool::new(false), &self.config);
         let outcome = thread::scope(|scope| {
@@ -199,13 +205,15 @@ impl Daemon {
                     }
                 });
             }
-            let joined = Joining::start(config, driver, journal, delivered, decided_out, done, reopen).and_then(|mut joining| {
+            let joined = Joining::start(config, driver, journal, delivered, decided_out, done).and_then(|mut joining| {
                 let tails = joining.tails()?;
                 for (stream, socket) in &self.sockets {
                     let figures = SocketFigures::new(&driver.status.registry, *stream);
                     let out = input_out.clone();
                     scope.spawn(move || {
-                        if let Err(error) = socket.receive(*stream, &driver.stop, &figures, &out) {
+                        let mut seen = Seen::default();
+                        let mut users = || driver.reload.take(&mut seen).map(|settings| settings.users(*stream).to_vec());
+                        if let Err(error) = socket.receive(*stream, &driver.stop, &mut users, &figures, &out) {
                             (driver.tell)(Level::Error, "socket", &error.to_string());
                             driver.stop.store(true, Ordering::Relaxed);
                         }
@@ -213,7 +221,7 @@ impl Daemon {
                 }
                 for (log, tail) in tails {
                     let out = input_out.clone();
-                    scope.spawn(move || follow(log, tail, driver, &out));
+                    scope.spawn(move || follow(log, tail, config.stop_ns, driver, &out));
                 }
                 if let Some(sensor) = sensor {
                     let out = input_out.clone();
@@ -233,7 +241,7 @@ impl Daemon {
             joined?;
             Ok(delivered.map_err(|_| ReplayError::Worker("deliver rows"))??)
         });
-        outcome.map(|delivered: deliver::Delivered| Ended { left_rows: delivered.left_rows })
+        outcome.map(|delivered: deliver::Delivered| Ended { left_rows: delivered.left_rows, gave_up: delivered.gave_up })
     }
 }
 
@@ -251,9 +259,10 @@ fn tell_recovery(driver: &Driver, name: &'static str, found: &Recovery) {
     }
 }
 
-/// Reads a log as it grows until asked to stop, and then to its present end.
-fn follow(log: u32, mut tail: HttpTail, driver: &Driver, out: &Sender<Input>) {
+/// Reads a log as it grows until asked to stop, and then to its present end, as far as `stop_ns` suffice: the next start goes on there.
+fn follow(log: u32, mut tail: HttpTail, stop_ns: i64, driver: &Driver, out: &Sender<Input>) {
     let mut damaged = 0;
+    let mut end_ns = i64::MAX;
     loop {
         let stopping = driver.stop.load(Ordering::Relaxed);
         let mut events = Vec::new();
@@ -274,10 +283,13 @@ fn follow(log: u32, mut tail: HttpTail, driver: &Driver, out: &Sender<Input>) {
                 return;
             }
         }
-        if !report.more {
-            if stopping {
+        if stopping {
+            let now_ns = (driver.ticker)();
+            end_ns = end_ns.min(now_ns.saturating_add(stop_ns));
+            if !report.more || now_ns >= end_ns {
                 return;
             }
+        } else if !report.more {
             thread::sleep(TAIL_PAUSE);
         }
     }

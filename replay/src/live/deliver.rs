@@ -2,7 +2,8 @@
 //!
 //! Promises: rows and their place in the journal are one group of the outbox, so that a crash keeps both or neither; a sink that fails
 //! is tried again with growing pauses and holds up no other; when the outbox is full of rows that a sink did not take, the join waits,
-//! and with it the sockets: nothing is dropped here.
+//! and with it the sockets: nothing is dropped here. At the end the sinks have [`Ending`]'s time to take what is there; the outbox keeps the
+//! rest for the next start, and the journal what the outbox had no room for.
 //!
 //! Read next: `sinks.rs`, `../spool/mod.rs`.
 
@@ -15,6 +16,7 @@ use ja4_join::row::HttpLogRow;
 use super::clock::Ticker;
 use super::join::Decided;
 use super::queue::{Receiver, Taken};
+use super::reload::{Reload, Seen};
 use super::sinks::{Refusal, Sink};
 use super::status::{SinkFigures, Status};
 use super::{Level, Tell};
@@ -62,7 +64,35 @@ pub struct Deliverer {
     status: Status,
     /// Place of the journal that need not be joined again.
     done: Arc<AtomicU64>,
-    reopen: Arc<AtomicBool>,
+    ending: Ending,
+    reload: Arc<Reload>,
+    seen: Seen,
+}
+
+/// When to give up on sinks that do not take what waits for them.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Set when the program is to end.
+    pub stop: Arc<AtomicBool>,
+    /// How long the sinks may take from then on, ns.
+    pub grace_ns: i64,
+    since_ns: Option<i64>,
+}
+
+impl Ending {
+    /// Not yet.
+    #[must_use]
+    pub fn new(stop: Arc<AtomicBool>, grace_ns: i64) -> Self {
+        Self { stop, grace_ns, since_ns: None }
+    }
+
+    /// Whether the time is over at `now_ns` of the ticker.
+    fn is_over(&mut self, now_ns: i64) -> bool {
+        if !self.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        now_ns.saturating_sub(*self.since_ns.get_or_insert(now_ns)) >= self.grace_ns
+    }
 }
 
 /// How the sinks ended.
@@ -70,6 +100,8 @@ pub struct Deliverer {
 pub struct Delivered {
     /// Rows that some sink has not taken; they stay in the outbox for the next start.
     pub left_rows: u64,
+    /// Whether rows found no room in the outbox: the next start joins their events again, from the journal.
+    pub gave_up: bool,
 }
 
 impl Deliverer {
@@ -82,13 +114,15 @@ impl Deliverer {
         ticker: Ticker,
         tell: Tell,
         done: Arc<AtomicU64>,
-        reopen: Arc<AtomicBool>,
+        ending: Ending,
+        reload: Arc<Reload>,
     ) -> Self {
         let served = |sink: Box<dyn Sink>| {
             let figures = SinkFigures::new(&status.registry, sink.name());
             Served { sink, figures, pause_ns: 0, next_ns: i64::MIN, gone: false }
         };
-        Self { outbox, sinks: sinks.into_iter().map(served).collect(), ticker, tell, status, done, reopen }
+        let sinks = sinks.into_iter().map(served).collect();
+        Self { outbox, sinks, ticker, tell, status, done, ending, reload, seen: Seen::default() }
     }
 
     /// Serves until the queue ends, then delivers what is left as far as the sinks take it.
@@ -97,14 +131,16 @@ impl Deliverer {
     /// The outbox cannot be written and waiting does not help.
     pub fn run(mut self, from: &Receiver<Decided>) -> Result<Delivered, SpoolError> {
         self.rebuild()?;
-        loop {
+        let mut gave_up = false;
+        while !gave_up {
             match from.take(PATIENCE) {
-                Taken::Item(decided) => self.keep(&decided)?,
+                Taken::Item(decided) => gave_up = !self.keep(&decided)?,
                 Taken::Nothing => {}
                 Taken::Ended => break,
             }
-            if self.reopen.swap(false, Ordering::Relaxed) {
-                self.sinks.iter_mut().for_each(|served| served.sink.reopen());
+            if let Some(settings) = self.reload.take(&mut self.seen) {
+                self.ending.grace_ns = settings.stop_ns;
+                self.sinks.iter_mut().for_each(|served| served.sink.reload(&settings));
             }
             self.serve(false)?;
         }
@@ -114,7 +150,7 @@ impl Deliverer {
             served.sink.finish();
             left_rows = left_rows.max(served.figures.received.get().saturating_sub(served.figures.sent.get()));
         }
-        Ok(Delivered { left_rows })
+        Ok(Delivered { left_rows, gave_up })
     }
 
     /// A store that was lost gets everything that is still there.
@@ -133,8 +169,9 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Makes rows durable. While the outbox cannot take them, the sinks go on and everything before waits.
-    fn keep(&mut self, decided: &Decided) -> Result<(), SpoolError> {
+    /// Makes rows durable. While the outbox cannot take them, the sinks go on and everything before waits; `false` if the program is to end
+    /// meanwhile and the sinks had their time.
+    fn keep(&mut self, decided: &Decided) -> Result<bool, SpoolError> {
         let mark = decided.journal_seq.to_le_bytes();
         let blocks: Vec<(u8, Vec<u8>)> = decided
             .rows
@@ -159,6 +196,9 @@ impl Deliverer {
                         (self.tell)(Level::Error, "outbox", &format!("{error}; the join waits"));
                     }
                     self.serve(false)?;
+                    if self.ending.is_over((self.ticker)()) {
+                        return Ok(false);
+                    }
                     std::thread::sleep(PATIENCE);
                 }
                 Err(error) => return Err(error),
@@ -170,7 +210,7 @@ impl Deliverer {
         }
         self.done.store(decided.journal_seq, Ordering::Release);
         self.status.outbox_bytes(self.outbox.stats().bytes);
-        Ok(())
+        Ok(true)
     }
 
     /// Gives each sink that may be tried what waits for it.
@@ -182,6 +222,9 @@ impl Deliverer {
                 else {
                     break;
                 };
+                if self.ending.is_over(now_ns) {
+                    break;
+                }
                 let Some(batch) = self.outbox.next_batch(served.sink.name())? else { break };
                 let (rows, tls_only) = open(&batch, &self.tell);
                 let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);

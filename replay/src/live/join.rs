@@ -270,6 +270,11 @@ impl Joiner {
         decided
     }
 
+    /// Other delays from now on. Watermarks are in the journal, so a restart joins as before.
+    pub fn set_delays(&mut self, delays: Delays) {
+        self.time.set_delays(delays);
+    }
+
     /// Other reference tables from now on.
     pub fn set_enricher(&mut self, enricher: Enricher) {
         self.enricher = enricher;

@@ -6,8 +6,9 @@
 //! Read next: `join.rs` (the join itself), `journal.rs`, `daemon.rs` (the other threads).
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ja4_event::HttpEvent;
@@ -18,6 +19,7 @@ use super::daemon::{Driver, Input, LiveConfig};
 use super::join::{Decided, Joiner};
 use super::journal::{Entry, TailMark};
 use super::queue::{Receiver, Sender, Taken, Weighed};
+use super::reload::Seen;
 use super::{Level, Stream, status};
 use crate::ReplayError;
 use crate::spool::{Record, Spool, SpoolError};
@@ -39,7 +41,8 @@ pub(super) struct Joining<'a> {
     joiner: Joiner,
     out: Sender<Decided>,
     done: Arc<AtomicU64>,
-    reopen: Arc<AtomicBool>,
+    sync_ns: i64,
+    seen: Seen,
     kept_house_ns: i64,
     committed_ns: i64,
     needed: Needed,
@@ -56,10 +59,9 @@ impl<'a> Joining<'a> {
         delivered: u64,
         out: Sender<Decided>,
         done: Arc<AtomicU64>,
-        reopen: Arc<AtomicBool>,
     ) -> Result<Self, ReplayError> {
         let skews: Vec<i64> = config.logs.iter().map(|log| log.skew_ns).collect();
-        let enricher = enricher(config)?;
+        let enricher = enricher(config.reference.as_deref())?;
         let mut joiner = Joiner::new(config.correlator.clone(), config.delays, enricher, &skews, driver.status.clone());
         let records = journal.records(journal.first_seq(), u64::MAX);
         let restored = joiner.restore(records, delivered, &mut |decided| {
@@ -80,7 +82,8 @@ impl<'a> Joining<'a> {
             joiner,
             out,
             done,
-            reopen,
+            sync_ns: config.sync_ns,
+            seen: Seen::default(),
             kept_house_ns: 0,
             committed_ns: 0,
             needed: Needed::default(),
@@ -133,7 +136,7 @@ impl<'a> Joining<'a> {
             match from.take(Duration::from_nanos(left_ns.unsigned_abs())) {
                 Taken::Item(input) => {
                     if group.is_empty() {
-                        due_ns = (self.driver.ticker)().saturating_add(self.config.sync_ns);
+                        due_ns = (self.driver.ticker)().saturating_add(self.sync_ns);
                     }
                     bytes = bytes.saturating_add(input.bytes());
                     group.push(input);
@@ -273,9 +276,10 @@ impl<'a> Joining<'a> {
 
     fn keep_house(&mut self, now_ns: i64, from: &Receiver<Input>) {
         self.driver.status.levels(from.level().0, self.journal.stats().bytes);
-        if self.driver.reload.swap(false, Ordering::Relaxed) {
-            self.reopen.store(true, Ordering::Relaxed);
-            match enricher(self.config) {
+        if let Some(settings) = self.driver.reload.take(&mut self.seen) {
+            self.sync_ns = settings.sync_ns;
+            self.joiner.set_delays(settings.delays);
+            match enricher(settings.reference.as_deref()) {
                 Ok(enricher) => self.joiner.set_enricher(enricher),
                 Err(error) => (self.driver.tell)(Level::Error, "reload", &format!("{error}; the tables stay as they were")),
             }
@@ -351,8 +355,8 @@ impl Needed {
     }
 }
 
-fn enricher(config: &LiveConfig) -> Result<Enricher, ReplayError> {
-    Ok(match &config.reference {
+fn enricher(reference: Option<&Path>) -> Result<Enricher, ReplayError> {
+    Ok(match reference {
         Some(folder) => Enricher::load(folder)?,
         None => Enricher::embedded()?,
     })

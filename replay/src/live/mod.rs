@@ -21,6 +21,7 @@ pub mod join;
 mod joining;
 pub mod journal;
 pub mod queue;
+pub mod reload;
 pub mod sinks;
 pub mod socket;
 pub mod status;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use ja4_join::row::{COLUMNS, ColumnVisitor, HttpLogRow, Text};
 
+use super::reload::Tunable;
 use crate::spool::SpoolError;
 use crate::store::{self, OpenOptions as StoreOptions, Store, TlsOnlyRow};
 use crate::visible::push_json_text;
@@ -49,7 +50,7 @@ pub trait Sink: Send {
     }
 
     /// The configuration was read again, or a rotation from outside happened.
-    fn reopen(&mut self) {}
+    fn reload(&mut self, _settings: &Tunable) {}
 
     /// Nothing follows.
     fn finish(&mut self) {}
@@ -118,6 +119,10 @@ impl Sink for StoreSink {
 
     fn gather_ns(&self) -> i64 {
         self.gather_ns
+    }
+
+    fn reload(&mut self, settings: &Tunable) {
+        self.gather_ns = settings.store_gather_ns;
     }
 
     fn wants_everything_again(&mut self) -> Option<String> {
@@ -266,7 +271,10 @@ impl Sink for FileSink {
             .map_err(|error| Refusal::Later(SpoolError::io("append rows to", &self.config.path)(error).to_string()))
     }
 
-    fn reopen(&mut self) {
+    fn reload(&mut self, settings: &Tunable) {
+        if let Some(config) = &settings.file {
+            self.config = config.clone();
+        }
         self.file = None;
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Promises: the socket's mode is 0660 from its first moment; its folder must not be writable by everybody (who could put another socket
 //! in its place); only a socket that nobody listens at is removed; each datagram comes with the kernel's word on who sent it, and others
-//! than root, this user, the socket's group and the users named are counted and dropped; datagrams are read many at a time.
+//! than root, this user, the socket's group and the users named are counted and dropped; datagrams are read many at a time, and where the
+//! kernel queues enough of them, a little later, so that many have come.
 //! `unsafe` is not needed: nix wraps `recvmmsg(2)`.
 //!
 //! Read next: `queue.rs` (where datagrams go), docs/CORRELATOR.md ("Sockets").
@@ -30,6 +31,12 @@ use super::status::SocketFigures;
 const BATCH: usize = 64;
 /// Room for one: the longest that is allowed, and a byte to see that it was longer.
 const SLOT_BYTES: usize = MAX_RECORD_BYTES + 1;
+/// Where the kernel queues at least this many datagrams, it is let gather some before they are read.
+const LONG_KERNEL_QUEUE: u32 = 256;
+/// For how long. 512 datagrams in the queue hold out ten times that at 100,000 a second.
+const GATHER: Duration = Duration::from_micros(500);
+/// Batches read after the end was asked for: more than any kernel queue that is not endlessly refilled.
+const LAST_BATCHES: u32 = 1024;
 /// Longest wait before the end is looked for.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -58,7 +65,9 @@ pub struct Listening {
     socket: UnixDatagram,
     path: PathBuf,
     inode: (u64, u64),
-    allowed: Allowed,
+    /// Without the users named in the settings.
+    always: Allowed,
+    users: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,12 +148,11 @@ impl Listening {
         let metadata = fs::symlink_metadata(path).map_err(|error| fail(error.to_string()))?;
         let mut uids = vec![0, geteuid().as_raw()];
         uids.extend(owner);
-        for user in &config.users {
-            uids.push(user_id(user).map_err(fail)?);
-        }
         uids.extend(members(metadata.gid()));
-        let allowed = Allowed { uids, gid: metadata.gid() };
-        Ok(Self { socket, path: path.clone(), inode: (metadata.dev(), metadata.ino()), allowed })
+        let always = Allowed { uids, gid: metadata.gid() };
+        always.with(&config.users).map_err(fail)?;
+        let inode = (metadata.dev(), metadata.ino());
+        Ok(Self { socket, path: path.clone(), inode, always, users: config.users.clone() })
     }
 
     /// Where it listens.
@@ -154,6 +162,7 @@ impl Listening {
     }
 
     /// Receives until `stop`, then what the kernel still holds; returns when the queue's other end is gone or the socket fails.
+    /// `other_users` gives a new list of users, when there is one; one that names somebody unknown changes nothing.
     ///
     /// # Errors
     /// The system's refusal to read.
@@ -161,14 +170,26 @@ impl Listening {
         &self,
         stream: Stream,
         stop: &AtomicBool,
+        other_users: &mut dyn FnMut() -> Option<Vec<String>>,
         figures: &SocketFigures,
         out: &Sender<T>,
     ) -> Result<(), SocketError> {
         let fail = |error: Errno| SocketError { path: self.path.clone(), reason: error.to_string() };
+        let mut allowed = self.always.with(&self.users).map_err(|reason| SocketError { path: self.path.clone(), reason })?;
+        let gathers = kernel_queue().is_some_and(|length| length >= LONG_KERNEL_QUEUE);
+        let mut last_batches = LAST_BATCHES;
         let mut buffer = vec![0; BATCH * SLOT_BYTES];
         let mut headers = MultiHeaders::<UnixAddr>::preallocate(BATCH, Some(nix::cmsg_space!(nix::sys::socket::UnixCredentials)));
         loop {
             let stopping = stop.load(Ordering::Relaxed);
+            if stopping {
+                last_batches = last_batches.saturating_sub(1);
+            } else if let Some(fresh) = other_users().and_then(|users| self.always.with(&users).ok()) {
+                allowed = fresh;
+            }
+            if last_batches == 0 {
+                return Ok(());
+            }
             let flags = if stopping { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
             let mut slots: Vec<[IoSliceMut<'_>; 1]> =
                 buffer.chunks_exact_mut(SLOT_BYTES).map(|slot| [IoSliceMut::new(slot)]).collect();
@@ -183,7 +204,7 @@ impl Listening {
                                 _ => None,
                             })
                         });
-                        if !self.allowed.lets_in(sender) {
+                        if !allowed.lets_in(sender) {
                             figures.refused.inc();
                         } else if message.bytes > MAX_RECORD_BYTES || message.flags.contains(MsgFlags::MSG_TRUNC) {
                             figures.too_long.inc();
@@ -198,14 +219,24 @@ impl Listening {
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(fail(error)),
             }
-            if !chunk.is_empty() && out.send(chunk.into()).is_err() {
+            let came = chunk.len();
+            if came > 0 && out.send(chunk.into()).is_err() {
                 return Ok(());
+            }
+            if gathers && !stopping && (1..BATCH / 2).contains(&came) {
+                std::thread::sleep(GATHER);
             }
         }
     }
 }
 
 impl Allowed {
+    /// The same, and these.
+    fn with(&self, users: &[String]) -> Result<Self, String> {
+        let named: Vec<u32> = users.iter().map(|user| user_id(user)).collect::<Result<_, _>>()?;
+        Ok(Self { uids: self.uids.iter().copied().chain(named).collect(), gid: self.gid })
+    }
+
     fn lets_in(&self, sender: Option<(u32, u32)>) -> bool {
         sender.is_some_and(|(uid, gid)| self.uids.contains(&uid) || gid == self.gid)
     }
@@ -328,7 +359,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (listening, stop, figures) = (Arc::clone(&listening), Arc::clone(&stop), figures.clone());
-            move || listening.receive(Stream::Http, &stop, &figures, &sender).unwrap()
+            move || listening.receive(Stream::Http, &stop, &mut || None, &figures, &sender).unwrap()
         });
         let client = UnixDatagram::unbound().unwrap();
         for n in 0..300_u32 {

@@ -305,6 +305,11 @@ impl Spool {
             return Ok(());
         }
         self.remove_delivered(more)?;
+        let delivered = self.consumers.values().map(|cursor| cursor.committed).min().unwrap_or(0);
+        if delivered >= self.acknowledged && self.unsynced.is_empty() {
+            // Nobody will ever make more room: a group longer than the bound, or than what the open segment leaves of it, is taken.
+            return Ok(());
+        }
         while over(self) {
             if self.limits.when_full == WhenFull::Refuse || self.closed.is_empty() {
                 return Err(SpoolError::Full { folder: self.folder.clone(), limit_bytes: limit });
@@ -318,11 +323,13 @@ impl Spool {
         Ok(())
     }
 
-    /// Removes what every consumer has, oldest first, as far as it is not kept to rebuild from.
+    /// Removes what every consumer has, oldest first, as far as it is not kept to rebuild from. The newest segment stays: a restart learns
+    /// from it how far things were.
     fn remove_delivered(&mut self, more: u64) -> Result<(), SpoolError> {
         let delivered = self.consumers.values().map(|cursor| cursor.committed).min().unwrap_or(0);
         let allowed = self.limits.keep_bytes.min(self.limits.total_bytes.saturating_sub(more));
-        while self.bytes() > allowed && self.closed.first().is_some_and(|oldest| oldest.last_seq <= delivered) {
+        let is_last = |spool: &Self| spool.closed.len() == 1 && spool.writer.is_none();
+        while self.bytes() > allowed && !is_last(self) && self.closed.first().is_some_and(|oldest| oldest.last_seq <= delivered) {
             let oldest = self.closed.remove(0);
             remove(&oldest.path)?;
         }

@@ -107,6 +107,31 @@ fn a_second_process_is_refused() {
 }
 
 #[test]
+fn a_group_longer_than_the_bound_is_taken_once_all_before_it_was_delivered() {
+    let folder = folder();
+    let limits = Limits { total_bytes: 10_000, keep_bytes: 8_000, ..SMALL };
+    let (mut spool, _) = Spool::open(folder.path(), &limits, &["main"]).unwrap();
+    let long = vec![b'x'; 30_000];
+    for round in 0..3 {
+        spool.append(&[Record { kind: 1, payload: &payload(1) }]).unwrap();
+        spool.sync().unwrap();
+        let error = spool.append(&[Record { kind: 1, payload: &long }]).unwrap_err();
+        assert!(matches!(error, SpoolError::Full { .. }), "{round}: {error}");
+        while let Some(batch) = spool.next_batch("main").unwrap() {
+            spool.commit("main", &batch).unwrap();
+        }
+        spool.append(&[Record { kind: 1, payload: &long }]).unwrap();
+        spool.sync().unwrap();
+        assert!(!segments(folder.path()).is_empty());
+        while let Some(batch) = spool.next_batch("main").unwrap() {
+            spool.commit("main", &batch).unwrap();
+        }
+    }
+    // What was delivered goes, but never the last segment.
+    assert!(spool.stats().bytes < 65_000, "{}", spool.stats().bytes);
+}
+
+#[test]
 fn the_bound_holds_whether_it_refuses_or_drops() {
     for when_full in [WhenFull::Refuse, WhenFull::DropOldest] {
         let folder = folder();

@@ -16,4 +16,5 @@
 mod hostile;
 mod kill;
 mod outside;
+mod stop;
 mod support;

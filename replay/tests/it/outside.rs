@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use crate::support::Site;
+use crate::support::{Site, acknowledged, handshake, metric, request};
 
 #[test]
 fn after_start_it_is_not_root_and_cannot_become_it() {
@@ -36,8 +36,10 @@ fn after_start_it_is_not_root_and_cannot_become_it() {
 fn settings_are_read_again_on_sighup_and_a_mistake_changes_nothing() {
     let site = Site::new();
     let path = site.path("c.toml");
-    std::fs::write(&path, "stdout = true\n").unwrap();
-    let running = site.start(&["--config", path.to_str().unwrap()]);
+    let first = site.path("out/first.jsonl");
+    std::fs::write(&path, format!("stdout = true\nfile = \"{}\"\n", first.display())).unwrap();
+    let settings = ["--config", path.to_str().unwrap(), "--http-delay-ms=0", "--network-delay-ms=0", "--window-ms=100"];
+    let running = site.start(&settings);
     let log = || std::fs::read_to_string(site.path("log")).unwrap();
     let wait = |text: &str| {
         for _ in 0..500 {
@@ -48,18 +50,35 @@ fn settings_are_read_again_on_sighup_and_a_mistake_changes_nothing() {
         }
         panic!("{text:?} is not in the log: {}", log());
     };
+    let visit = |n: u32| {
+        site.send("run/network", &handshake(n));
+        site.send("run/http", &request(n));
+    };
+    visit(0);
+    running.wait_for("/metrics", |_, body| metric(body, "ja4_rows_total{fate=\"sent\",sink=\"file\"}") == 1);
     std::fs::write(&path, "stdout = true\nsync_md = 5\n").unwrap();
     running.signal("HUP");
     wait("unknown field `sync_md`");
-    std::fs::write(&path, "stdout = true\nsync_ms = 5\n").unwrap();
+    let other = site.path("out/other.jsonl");
+    let fresh = format!("stdout = true\nsync_ms = 5\nkeepalive_ms = 777\nfile = \"{}\"\n", other.display());
+    std::fs::write(&path, &fresh).unwrap();
     running.signal("HUP");
-    wait("needs a restart: sync_ms");
+    wait("needs a restart: keepalive_ms");
+    wait("changed: sync_ms, file; reference tables are read again, files opened anew");
+    std::fs::write(&path, fresh.replace("sync_ms", "http_users = [\"no-such-user\"]\nsync_ms")).unwrap();
+    running.signal("HUP");
+    wait("there is no user no-such-user; the settings stay as they were");
     assert!(running.get("/health").is_some_and(|(status, _)| status == 200));
     for line in log().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(line["ts"].as_str().unwrap().ends_with('Z') && line["level"].is_string());
     }
+    visit(1);
+    running.wait_for("/metrics", |_, body| metric(body, &acknowledged("http")) == 2);
     running.stop();
+    let paths =
+        |name: &str| -> Vec<String> { site.rows(name).iter().map(|row| row["path"].as_str().unwrap().to_owned()).collect() };
+    assert_eq!((paths("out/first.jsonl"), paths("out/other.jsonl")), (vec!["/0".to_owned()], vec!["/1".to_owned()]));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ja4_replay::live::clock::Delays;
 use ja4_replay::live::daemon::{LiveConfig, LogConfig};
+use ja4_replay::live::reload::Tunable;
 use ja4_replay::live::sinks::FileConfig;
 use ja4_replay::live::socket::SocketConfig;
 use ja4_replay::spool::{Limits, WhenFull};
@@ -18,6 +19,21 @@ use toml::{Table, Value};
 
 use crate::args::Given;
 
+/// Keys whose change takes effect at SIGHUP.
+const LIVE: [&str; 12] = [
+    "http_users",
+    "network_users",
+    "sync_ms",
+    "store_every_ms",
+    "file",
+    "file_rotate_mib",
+    "file_keep",
+    "http_delay_ms",
+    "network_delay_ms",
+    "reference",
+    "stop_ms",
+    "log_level",
+];
 const MS_NS: i64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 
@@ -51,6 +67,7 @@ pub struct Config {
     pub http_delay_ms: i64,
     pub network_delay_ms: i64,
     pub reference: String,
+    pub stop_ms: i64,
     pub listen: String,
     pub user: String,
     pub group: String,
@@ -97,6 +114,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("http_delay_ms", "longest request that is joined in order; rows come out that much and the window later"),
     ("network_delay_ms", "how late a handshake may be told of"),
     ("reference", "folder of reference tables instead of the built-in ones"),
+    ("stop_ms", "how long sinks may take at the end; what they have not taken by then stays in the outbox"),
     ("listen", "loopback address of /health, /ready and /metrics; empty for none"),
     ("user", "whom to become once the sockets are bound; empty for `ja4`, else `nobody`"),
     ("group", "group to become; empty for the user's own"),
@@ -131,6 +149,7 @@ impl Default for Config {
             http_delay_ms: 20_000,
             network_delay_ms: 8_000,
             reference: String::new(),
+            stop_ms: 10_000,
             listen: "127.0.0.1:9464".to_owned(),
             user: String::new(),
             group: String::new(),
@@ -204,6 +223,7 @@ impl Config {
             ("http_delay_ms", self.http_delay_ms, 0, 600_000),
             ("network_delay_ms", self.network_delay_ms, 0, 600_000),
             ("http_skew_ms", self.http_skew_ms, -120_000, 120_000),
+            ("stop_ms", self.stop_ms, 0, 600_000),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(format!("`{key}` is {value}; allowed are {least} to {most}"));
@@ -267,20 +287,52 @@ impl Config {
             queue_bytes: usize::try_from(self.queue_mib.saturating_mul(MIB)).unwrap_or(usize::MAX),
             sync_ns: self.sync_ms.saturating_mul(MS_NS),
             correlator,
-            delays: Delays {
-                http_ns: self.http_delay_ms.saturating_mul(MS_NS),
-                network_ns: self.network_delay_ms.saturating_mul(MS_NS),
-            },
-            reference: (!self.reference.is_empty()).then(|| PathBuf::from(&self.reference)),
+            delays: self.delays(),
+            reference: self.reference(),
+            stop_ns: self.stop_ms.saturating_mul(MS_NS),
         })
     }
 
-    /// Keys whose change needs a restart.
-    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+    /// What the threads take while they run.
+    pub fn tunable(&self) -> Tunable {
+        Tunable {
+            sync_ns: self.sync_ms.saturating_mul(MS_NS),
+            delays: self.delays(),
+            reference: self.reference(),
+            store_gather_ns: self.store_every_ms.saturating_mul(MS_NS),
+            file: self.file(),
+            users: [self.http_users.clone(), self.network_users.clone()],
+            stop_ns: self.stop_ms.saturating_mul(MS_NS),
+        }
+    }
+
+    fn delays(&self) -> Delays {
+        let (http_ms, network_ms) = (self.http_delay_ms, self.network_delay_ms);
+        Delays { http_ns: http_ms.saturating_mul(MS_NS), network_ns: network_ms.saturating_mul(MS_NS) }
+    }
+
+    fn reference(&self) -> Option<PathBuf> {
+        (!self.reference.is_empty()).then(|| PathBuf::from(&self.reference))
+    }
+
+    /// Takes what can change at run time over from `fresh`. Gives the keys that changed, and those whose change needs a restart.
+    pub fn take_over(&mut self, fresh: &Self) -> (Vec<&'static str>, Vec<&'static str>) {
         let table = |config: &Self| Table::try_from(config).unwrap_or_default();
-        let (ours, theirs) = (table(self), table(other));
-        let live = ["log_level"];
-        HELP.iter().map(|(key, _)| *key).filter(|key| !live.contains(key) && ours.get(*key) != theirs.get(*key)).collect()
+        let (ours, theirs) = (table(self), table(fresh));
+        let changed = HELP.iter().map(|(key, _)| *key).filter(|key| ours.get(*key) != theirs.get(*key));
+        // A file can become another one, but sinks do not come and go.
+        let is_live = |key: &&str| LIVE.contains(key) && (*key != "file" || self.file.is_empty() == fresh.file.is_empty());
+        let (live, restart): (Vec<_>, Vec<_>) = changed.partition(is_live);
+        let mut merged = ours.clone();
+        for key in &live {
+            if let Some(value) = theirs.get(*key) {
+                merged.insert((*key).to_owned(), value.clone());
+            }
+        }
+        if let Ok(merged) = Value::Table(merged).try_into() {
+            *self = merged;
+        }
+        (live, restart)
     }
 
     /// Folder that the user of the process must be able to write to.
@@ -312,6 +364,20 @@ mod tests {
         let mut keys: Vec<_> = HELP.iter().map(|(key, _)| (*key).to_owned()).collect();
         keys.sort();
         assert_eq!(keys, defaults().keys().cloned().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_can_change_at_run_time_is_taken_over_and_the_rest_is_named() {
+        let mut config = load(&given(None, "stdout = true\nfile = \"a\"\nwindow_ms = 5000")).unwrap();
+        let fresh =
+            load(&given(None, "stdout = true\nfile = \"b\"\nsync_ms = 7\nwindow_ms = 6000\nhttp_users = [\"x\"]")).unwrap();
+        let (changed, restart) = config.take_over(&fresh);
+        assert_eq!((changed, restart), (vec!["http_users", "sync_ms", "file"], vec!["window_ms"]));
+        assert_eq!((config.sync_ms, config.window_ms, config.file.as_str()), (7, 5000, "b"));
+        assert_eq!(config.take_over(&fresh), (vec![], vec!["window_ms"]), "what still waits is named again");
+        let (changed, restart) = config.take_over(&Config { file: String::new(), ..config.clone() });
+        assert_eq!((changed, restart), (vec![], vec!["file"]), "a sink does not go while it runs");
+        assert!(LIVE.iter().all(|key| HELP.iter().any(|(known, _)| known == key)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The order of things: bind, give privileges up, start, tell systemd, watch signals, end.
 //!
 //! Promises: no event is read before the privileges are gone; SIGTERM and SIGINT end it with everything that waits decided and in the
-//! outbox; SIGHUP reads settings and tables again, and what needs a restart is named; the clocks of the program are read here alone.
+//! outbox, and within twice `stop_ms` whatever a sink does; SIGHUP reads settings and tables again, what can change at run time does, and
+//! what needs a restart is named; the clocks of the program are read here alone.
 //!
 //! Read next: `ja4_replay::live::daemon`.
 
@@ -68,6 +69,10 @@ pub fn run(given: &Given, config: &Config) -> Result<(), String> {
         outcome
     });
     let ended = outcome.map_err(|error| error.to_string())?;
+    if ended.gave_up {
+        let text = "the outbox is full of rows that a sink did not take; the events of further rows are kept in the journal for the next start";
+        log.line(Level::Warn, "stop", text);
+    }
     if ended.left_rows > 0 {
         let text =
             format!("{} rows were not taken by every sink; they are kept in the outbox for the next start", ended.left_rows);
@@ -99,7 +104,9 @@ fn watch(given: &Given, config: &Config, log: &Log, driver: &Driver, hangup: &At
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(state);
     };
-    let (mut ready, mut stopping, mut beats) = (false, false, 0);
+    let (mut ready, mut beats) = (false, 0);
+    // When this was asked to end, of the ticker.
+    let mut stopping: Option<i64> = None;
     let mut effective = config.clone();
     while !ended.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
@@ -115,9 +122,26 @@ fn watch(given: &Given, config: &Config, log: &Log, driver: &Driver, hangup: &At
         if hangup.swap(false, Ordering::Relaxed) {
             reload(given, &mut effective, log, driver);
         }
-        if driver.stop.load(Ordering::Relaxed) && !std::mem::replace(&mut stopping, true) {
-            log.line(Level::Info, "stop", "deciding what waits");
-            notify(&[NotifyState::Stopping]);
+        if !driver.stop.load(Ordering::Relaxed) {
+            continue;
+        }
+        let now_ns = (driver.ticker)();
+        match stopping {
+            None => {
+                stopping = Some(now_ns);
+                log.line(Level::Info, "stop", "deciding what waits");
+                notify(&[NotifyState::Stopping]);
+            }
+            Some(since_ns) if now_ns.saturating_sub(since_ns) > hard_stop_ns(&effective) => {
+                // A sink hangs within a call of its own. Everything is in the segments: this end is no other than a kill.
+                log.line(
+                    Level::Error,
+                    "stop",
+                    "a sink does not return; ended without it, what it has not taken is kept in the segments",
+                );
+                std::process::exit(1);
+            }
+            Some(_) => {}
         }
     }
 }
@@ -125,17 +149,32 @@ fn watch(given: &Given, config: &Config, log: &Log, driver: &Driver, hangup: &At
 fn reload(given: &Given, effective: &mut Config, log: &Log, driver: &Driver) {
     match config::load(given) {
         Err(why) => log.line(Level::Error, "reload", &format!("{why}; the settings stay as they were")),
+        Ok(fresh) if unknown_user(&fresh).is_some() => {
+            let name = unknown_user(&fresh).unwrap_or_default();
+            log.line(Level::Error, "reload", &format!("there is no user {name}; the settings stay as they were"));
+        }
         Ok(fresh) => {
             log.set(fresh.log_level);
-            let waits = effective.needs_restart(&fresh);
+            let (changed, waits) = effective.take_over(&fresh);
             if !waits.is_empty() {
                 log.line(Level::Warn, "reload", &format!("changed, but needs a restart: {}", waits.join(", ")));
             }
-            effective.log_level = fresh.log_level;
-            driver.reload.store(true, Ordering::Relaxed);
-            log.line(Level::Info, "reload", "settings and reference tables are read again, files opened anew");
+            driver.reload.put(effective.tunable());
+            let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+            log.line(Level::Info, "reload", &format!("changed: {changed}; reference tables are read again, files opened anew"));
         }
     }
+}
+
+/// A user named as a sender whom the system does not know.
+fn unknown_user(config: &Config) -> Option<String> {
+    let known = |name: &str| nix::unistd::User::from_name(name).ok().flatten().is_some();
+    config.http_users.iter().chain(&config.network_users).find(|name| !known(name)).cloned()
+}
+
+/// How long after the wish to end a sink that does not return is left behind, ns.
+fn hard_stop_ns(config: &Config) -> i64 {
+    config.stop_ms.saturating_mul(2_000_000).saturating_add(5_000_000_000)
 }
 
 fn target(config: &Config) -> Target {

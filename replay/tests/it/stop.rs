@@ -1,0 +1,95 @@
+//! SIGTERM while a sink is dead: the program ends all the same, and the next start delivers everything once.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use crate::support::{Running, Site, acknowledged, handshake, metric, request};
+
+const REQUESTS: u32 = 400;
+
+/// Waits for the end of a process that was asked to end; one that hangs fails the test.
+#[allow(clippy::disallowed_methods, reason = "waits for a process")]
+fn end(site: &Site, running: &mut Running) -> ExitStatus {
+    running.signal("TERM");
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
+        if let Some(status) = running.child.try_wait().unwrap() {
+            return status;
+        }
+        let log = || std::fs::read_to_string(site.path("log")).unwrap_or_default();
+        assert!(Instant::now() < deadline, "it hangs: {}", log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends requests with long paths, so that few of them fill an outbox.
+fn visit(site: &Site, running: &Running, numbers: std::ops::Range<u32>) {
+    for n in numbers.clone() {
+        site.send("run/network", &handshake(n));
+        let mut event = request(n);
+        event["path"] = format!("/{n}/{}", "x".repeat(40_000)).into();
+        site.send("run/http", &event);
+    }
+    running.wait_for("/metrics", |_, body| metric(body, &acknowledged("http")) == u64::from(numbers.end));
+}
+
+/// Each request stands in the file once.
+fn assert_complete(site: &Site, name: &str) {
+    let mut numbers: Vec<u32> =
+        site.rows(name).iter().map(|row| row["path"].as_str().unwrap().split('/').nth(1).unwrap().parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..REQUESTS).collect::<Vec<_>>());
+}
+
+#[test]
+fn with_a_full_outbox_and_a_sink_that_fails_it_ends_and_the_next_start_delivers_all() {
+    let site = Site::new();
+    let file = site.path("out/absent/rows.jsonl");
+    let settings =
+        ["--file", file.to_str().unwrap(), "--outbox-mib", "8", "--journal-mib", "64", "--sync-ms", "5", "--stop-ms", "500"];
+    let quick = ["--http-delay-ms", "0", "--network-delay-ms", "0", "--window-ms", "50"];
+    let settings = [&settings[..], &quick].concat();
+    let mut running = site.start(&settings);
+    visit(&site, &running, 0..250);
+    running.wait_for("/metrics", |_, body| metric(body, "ja4_rows_total{fate=\"received\",sink=\"file\"}") > 0);
+    visit(&site, &running, 250..REQUESTS);
+    let status = end(&site, &mut running);
+    let log = std::fs::read_to_string(site.path("log")).unwrap();
+    assert!(status.success(), "{status}: {log}");
+    assert!(log.contains("the join waits"), "the outbox was not full, so nothing was tested: {log}");
+    assert!(log.contains("the outbox is full of rows that a sink did not take"), "{log}");
+
+    // The sink is well again: what was in the outbox comes, and what only the journal had.
+    let folder = site.path("out/absent");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let running = site.start(&settings);
+    let all = u64::from(REQUESTS);
+    running.wait_for("/metrics", |_, body| metric(body, "ja4_rows_total{fate=\"sent\",sink=\"file\"}") >= all);
+    running.stop();
+    assert_complete(&site, "out/absent/rows.jsonl");
+}
+
+#[test]
+fn a_sink_that_never_returns_is_left_behind() {
+    let site = Site::new();
+    // Opening a pipe that nobody reads from does not return.
+    let pipe = site.path("out/pipe");
+    assert!(Command::new("mkfifo").args(["-m", "666"]).arg(&pipe).status().unwrap().success());
+    let settings = ["--file", pipe.to_str().unwrap(), "--sync-ms", "5", "--http-delay-ms", "0"];
+    let settings = [&settings[..], &["--network-delay-ms", "0", "--window-ms", "50"]].concat();
+    let mut running = site.start(&[&settings[..], &["--stop-ms", "0"]].concat());
+    visit(&site, &running, 0..REQUESTS);
+    let status = end(&site, &mut running);
+    let log = std::fs::read_to_string(site.path("log")).unwrap();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("a sink does not return"), "{log}");
+
+    std::fs::remove_file(&pipe).unwrap();
+    let running = site.start(&[&settings[..], &["--stop-ms", "60000"]].concat());
+    let all = u64::from(REQUESTS);
+    running.wait_for("/metrics", |_, body| metric(body, "ja4_rows_total{fate=\"sent\",sink=\"file\"}") >= all);
+    running.stop();
+    assert_complete(&site, "out/pipe");
+}
