@@ -1,8 +1,9 @@
 //! Rates of the live path: `cargo run --release --workspace --example bench_live -- [CONNECTIONS]`.
 //!
-//! Three things, each on the same events (one handshake in five, four requests on each): the correlator from memory against DuckDB's ASOF JOIN
-//! (both one thread, time on the processor); the way from JSON datagrams in memory to rows; datagrams through a socket to the journal and the
-//! join (wall time; the sender waits when the kernel's queue is full, so none is lost). Segments go to a folder in memory.
+//! Each on the same events (one handshake in five, four requests on each): the correlator from memory against DuckDB's ASOF JOIN (both one
+//! thread, time on the processor), once over everything at once and once as a live join has to answer, every 100 ms with half a million
+//! handshakes remembered; the way from JSON datagrams in memory to rows; datagrams through a socket to the journal and the join (wall time;
+//! the sender waits when the kernel's queue is full, so none is lost). Segments go to a folder in memory.
 //!
 //! Promises: making events is not measured; what is compared runs in one process, one after the other.
 //!
@@ -34,9 +35,14 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const TABLES: &str = include_str!("../../sql/testing/bench_asof_tables.sql");
 const ASOF: &str = include_str!("../../sql/testing/bench_asof.sql");
+const FORGET: &str = include_str!("../../sql/testing/bench_asof_step.sql");
 const T0: i64 = 1_760_000_000_000_000_000;
 const S: i64 = 1_000_000_000;
 const RATE: i64 = 4_000;
+/// Handshakes of earlier connections in the live comparison, and its steps of [`STEP_NS`].
+const REMEMBERED: u32 = 500_000;
+const STEPS: u32 = 20;
+const STEP_NS: i64 = S / 10;
 
 fn main() -> Outcome<()> {
     let connections: u32 = std::env::args().nth(1).map_or(Ok(100_000), |text| text.parse())?;
@@ -46,6 +52,11 @@ fn main() -> Outcome<()> {
     let theirs = asof(&events)?;
     println!("correlator from memory: {:.0} events/s", events.len() as f64 / ours);
     println!("DuckDB ASOF JOIN:       {:.0} events/s; ours / theirs = {:.2}", events.len() as f64 / theirs, theirs / ours);
+    let (ours, theirs) = (live_correlate()?, live_asof()?);
+    let live = f64::from(STEPS) * events_of_step() as f64;
+    println!("live, answered every 100 ms, {REMEMBERED} handshakes remembered:");
+    println!("  correlator:       {:.0} events/s", live / ours);
+    println!("  DuckDB ASOF JOIN: {:.0} events/s; ours / theirs = {:.1}", live / theirs, theirs / ours);
     let texts = texts(&events)?;
     println!("JSON in memory to rows: {:.0} events/s", events.len() as f64 / rows(&texts)?);
     for cap in [None, Some(50_000.0)] {
@@ -66,29 +77,111 @@ fn events(connections: u32) -> Outcome<Vec<(i64, Event)>> {
     let mut all = Vec::new();
     for n in 0..connections {
         let hello_ns = T0 + i64::from(n) * S / RATE;
-        let ip = format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
-        let port = 1024 + n % 60_000;
-        let hello = json!({
-            "v": 1, "ts_ns": hello_ns, "src_ip": ip, "src_port": port, "dst_ip": "192.0.2.80", "dst_port": 443, "sni": "www.example",
-            "alpn": ["h2", "http/1.1"], "tls_version": 772, "ja3": "cd08e31494f9531f560d64c695473da9",
-            "ja4": "t13d1516h2_8daaf6152771_02713d6af862", "ja4t": "64240_2-4-8-1-3_1460_7", "tcp_options": "2-4-8-1-3"
-        });
-        all.push((hello_ns, Event::Network(serde_json::from_value(hello)?)));
-        for number in 0..4_i64 {
+        all.push((hello_ns, handshake(n, hello_ns)?));
+        for number in 0..4 {
             let ts_ns = hello_ns + 40_000_000 + number * 700_000_000;
-            let request = json!({
-                "v": 1, "ts_ns": ts_ns, "ts_resolution_ns": 1000, "src_ip": ip, "src_port": port, "dst_ip": "192.0.2.80", "dst_port": 443,
-                "conn_id": n.to_string(), "request_no": number, "scheme": "https", "method": "GET", "host": "www.example",
-                "path": format!("/articles/{}", n % 5000), "query": format!("page={number}"), "http_version": "HTTP/1.1", "status": 200,
-                "response_bytes": 5000, "duration_us": 900,
-                "headers": [["Host", "www.example"], ["User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/138.0.0.0"],
-                    ["Accept", "text/html,application/xhtml+xml"], ["Accept-Language", "en"], ["Accept-Encoding", "gzip, deflate, br"], ["Cookie", "120"]]
-            });
-            all.push((ts_ns, Event::Http(serde_json::from_value(request)?)));
+            all.push((ts_ns, request(n, ts_ns, number)?));
         }
     }
     all.sort_by_key(|(ts_ns, _)| *ts_ns);
     Ok(all)
+}
+
+fn client(n: u32) -> (String, u32) {
+    (format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255), 1024 + n % 60_000)
+}
+
+fn handshake(n: u32, ts_ns: i64) -> Outcome<Event> {
+    let (ip, port) = client(n);
+    Ok(Event::Network(serde_json::from_value(json!({
+        "v": 1, "ts_ns": ts_ns, "src_ip": ip, "src_port": port, "dst_ip": "192.0.2.80", "dst_port": 443, "sni": "www.example",
+        "alpn": ["h2", "http/1.1"], "tls_version": 772, "ja3": "cd08e31494f9531f560d64c695473da9",
+        "ja4": "t13d1516h2_8daaf6152771_02713d6af862", "ja4t": "64240_2-4-8-1-3_1460_7", "tcp_options": "2-4-8-1-3"
+    }))?))
+}
+
+/// Request `number` of connection `n`.
+fn request(n: u32, ts_ns: i64, number: i64) -> Outcome<Event> {
+    let (ip, port) = client(n);
+    Ok(Event::Http(serde_json::from_value(json!({
+        "v": 1, "ts_ns": ts_ns, "ts_resolution_ns": 1000, "src_ip": ip, "src_port": port, "dst_ip": "192.0.2.80", "dst_port": 443,
+        "conn_id": n.to_string(), "request_no": number, "scheme": "https", "method": "GET", "host": "www.example",
+        "path": format!("/articles/{}", n % 5000), "query": format!("page={number}"), "http_version": "HTTP/1.1", "status": 200,
+        "response_bytes": 5000, "duration_us": 900,
+        "headers": [["Host", "www.example"], ["User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/138.0.0.0"],
+            ["Accept", "text/html,application/xhtml+xml"], ["Accept-Language", "en"], ["Accept-Encoding", "gzip, deflate, br"], ["Cookie", "120"]]
+    }))?))
+}
+
+/// Events of a step of the live comparison: new connections and, on connections of any age, four times as many requests.
+fn step(number: u32) -> Outcome<Vec<(i64, Event)>> {
+    let connections = u32::try_from(RATE * STEP_NS / S)?;
+    let begin_ns = T0 + i64::from(number) * STEP_NS;
+    let first = REMEMBERED + number * connections;
+    let mut all = Vec::new();
+    for n in first..first + connections {
+        let ts_ns = begin_ns + i64::from(n - first) * S / RATE;
+        all.push((ts_ns, handshake(n, ts_ns)?));
+        for request_no in 0..4 {
+            // A step through the remembered ones that meets few of them twice.
+            let old = (n * 4 + u32::try_from(request_no)?).wrapping_mul(2_654_435_761) % REMEMBERED;
+            all.push((ts_ns + 1 + request_no, request(old, ts_ns + 1 + request_no, request_no)?));
+        }
+    }
+    Ok(all)
+}
+
+fn events_of_step() -> i64 {
+    RATE * STEP_NS / S * 5
+}
+
+/// Processor time of all steps; what fills the memory before is not measured.
+fn live_correlate() -> Outcome<f64> {
+    let mut correlator = Correlator::new(CorrelatorConfig::default());
+    for n in 0..REMEMBERED {
+        if let Event::Network(event) = handshake(n, T0 - 300 * S + i64::from(n) * 1_000)? {
+            correlator.network(event);
+        }
+    }
+    let (mut joined, mut seconds) = (Vec::new(), 0.0);
+    for number in 0..STEPS {
+        let events = step(number)?;
+        let begin = cpu_seconds()?;
+        for (_, event) in events {
+            match event {
+                Event::Network(event) => correlator.network(event),
+                Event::Http(event) => correlator.http(event, SourceId(0)),
+            }
+        }
+        // Everything of this step may be decided: nothing follows it.
+        correlator.advance(T0 + i64::from(number + 1) * STEP_NS + 10 * S + S / 10);
+        correlator.take_joined(&mut joined);
+        seconds += cpu_seconds()? - begin;
+        joined.clear();
+    }
+    println!(
+        "  joined live {} exact of {}",
+        correlator.stats().by_kind.first().copied().unwrap_or(0),
+        correlator.stats().requests
+    );
+    Ok(seconds)
+}
+
+/// The same with tables; loading them is not measured.
+fn live_asof() -> Outcome<f64> {
+    let connection = Connection::open_in_memory_with_flags(duckdb::Config::default().threads(1)?)?;
+    connection.execute_batch(TABLES)?;
+    let old: Outcome<Vec<_>> = (0..REMEMBERED).map(|n| Ok((0, handshake(n, T0 - 300 * S + i64::from(n) * 1_000)?))).collect();
+    load(&connection, &old?)?;
+    let mut seconds = 0.0;
+    for number in 0..STEPS {
+        connection.execute_batch(FORGET)?;
+        load(&connection, &step(number)?)?;
+        let begin = cpu_seconds_of_process()?;
+        connection.execute_batch(ASOF)?;
+        seconds += cpu_seconds_of_process()? - begin;
+    }
+    Ok(seconds)
 }
 
 fn correlate(events: &[(i64, Event)]) -> Outcome<f64> {
@@ -130,21 +223,7 @@ fn copy(event: &Event) -> Event {
 fn asof(events: &[(i64, Event)]) -> Outcome<f64> {
     let connection = Connection::open_in_memory_with_flags(duckdb::Config::default().threads(1)?)?;
     connection.execute_batch(TABLES)?;
-    let (mut handshakes, mut requests) = (connection.appender("handshakes")?, connection.appender("requests")?);
-    let number = |ip: std::net::IpAddr| if let std::net::IpAddr::V4(ip) = ip { ip.to_bits() } else { 0 };
-    for (ts_ns, event) in events {
-        match event {
-            Event::Network(event) => {
-                handshakes.append_row(duckdb::params![ts_ns, number(event.src_ip), event.src_port, event.sni, event.ja4])?;
-            }
-            Event::Http(event) => {
-                let ip = event.src_ip.map(number);
-                requests.append_row(duckdb::params![ts_ns, ip, event.src_port, event.host, event.path])?;
-            }
-        }
-    }
-    handshakes.flush()?;
-    requests.flush()?;
+    load(&connection, events)?;
     let mut best = f64::INFINITY;
     for _ in 0..3 {
         let begin = cpu_seconds_of_process()?;
@@ -152,6 +231,31 @@ fn asof(events: &[(i64, Event)]) -> Outcome<f64> {
         best = best.min(cpu_seconds_of_process()? - begin);
     }
     Ok(best)
+}
+
+/// Into the tables of [`TABLES`].
+fn load(connection: &Connection, events: &[(i64, Event)]) -> Outcome<()> {
+    let (mut handshakes, mut requests) = (connection.appender("handshakes")?, connection.appender("requests")?);
+    let number = |ip: std::net::IpAddr| if let std::net::IpAddr::V4(ip) = ip { ip.to_bits() } else { 0 };
+    for (_, event) in events {
+        match event {
+            Event::Network(event) => {
+                handshakes.append_row(duckdb::params![
+                    event.ts_ns,
+                    number(event.src_ip),
+                    event.src_port,
+                    event.sni,
+                    event.ja4
+                ])?;
+            }
+            Event::Http(event) => {
+                let ip = event.src_ip.map(number);
+                requests.append_row(duckdb::params![event.ts_ns, ip, event.src_port, event.host, event.path])?;
+            }
+        }
+    }
+    handshakes.flush()?;
+    Ok(requests.flush()?)
 }
 
 fn texts(events: &[(i64, Event)]) -> Outcome<Vec<(Stream, Vec<u8>)>> {
