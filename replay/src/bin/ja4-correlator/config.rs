@@ -149,7 +149,7 @@ impl Default for Config {
             http_delay_ms: 20_000,
             network_delay_ms: 8_000,
             reference: String::new(),
-            stop_ms: 10_000,
+            stop_ms: 30_000,
             listen: "127.0.0.1:9464".to_owned(),
             user: String::new(),
             group: String::new(),
