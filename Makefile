@@ -50,6 +50,7 @@ test: test-packages check build ## Everything that CI runs
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	scripts/check_light.sh
 	scripts/check_sql.sh
+	scripts/check_notebooks.sh $(BIN)/ja4-lab "$(CARGO_TARGET_DIR)/notebook-venv"
 
 .PHONY: check
 check: ## Quick checks: formatting, layers, file heads
@@ -60,6 +61,10 @@ check: ## Quick checks: formatting, layers, file heads
 .PHONY: record
 record: ## Record the data set again: namespaces, a real Apache, real clients (Debian; as root)
 	datasets/record/record.sh
+
+.PHONY: reference-tables
+reference-tables: build ## Make the tables of JA4 values again from the recorded sets
+	datasets/reference/regenerate.sh $(BIN)/ja4-lab
 
 .PHONY: experiments
 experiments: build ## Run every experiment of datasets/experiments and keep what the documentation quotes
@@ -72,7 +77,8 @@ experiment-tables: build ## Write the tables of docs/SCIENCE.md anew from the re
 	UPDATE_TABLES=1 cargo test --release --workspace --test it -- experiments_that_ship
 
 .PHONY: notebooks
-notebooks: experiments ## Execute every notebook on the runs of `make experiments`
+notebooks: experiments ## Execute every notebook on the runs of `make experiments` and render them as HTML
 	python3 -m venv "$(CARGO_TARGET_DIR)/notebook-venv"
 	"$(CARGO_TARGET_DIR)/notebook-venv/bin/pip" install --quiet -r notebooks/requirements.txt
-	"$(CARGO_TARGET_DIR)/notebook-venv/bin/python" notebooks/run.py "$(CARGO_TARGET_DIR)/experiments"
+	"$(CARGO_TARGET_DIR)/notebook-venv/bin/python" notebooks/run.py --html "$(CARGO_TARGET_DIR)/notebooks" "$(CARGO_TARGET_DIR)/experiments"
+	@echo "rendered into $(CARGO_TARGET_DIR)/notebooks"

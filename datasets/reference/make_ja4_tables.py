@@ -9,7 +9,8 @@ line; the columns are found by name: the client's address (src, src_ip, client_i
 
 A JA4 that both a browser and something else sent is left out of ja4_browser.csv unless the something else is labelled an impersonator
 (an impersonator's value is the browser's own, that is its purpose), and is never listed as a tool's. Several tools with one JA4 share a
-row; its family names at most three stacks, joined by |, its version_range the programs. Existing rows of the output directory are kept; rows are sorted, so two runs give the same bytes.
+row; its family names at most three stacks, joined by |, its version_range the programs. Rows of other sources in the output directory are
+kept, and stand above new ones; a program that sent more than MOST values tries one list after the other and has no value of its own; those of SOURCE are made anew. Rows are sorted, so two runs give the same bytes.
 Standard library only.
 """
 
@@ -18,7 +19,7 @@ import csv
 import json
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 HEADER = ["ja4", "family", "os", "version_range", "source", "licence", "date"]
@@ -31,6 +32,8 @@ STACKS = [
     (r"node|undici|axios", "node"), (r"java|okhttp", "java"), (r"perl|nikto|lwp", "perl"), (r"php|guzzle", "php"), (r"ruby|whatweb|wpscan", "ruby"),
     (r"nmap", "nmap"), (r"hydra", "hydra"), (r"openssl|siege|\bab\b|slowhttptest", "openssl"),
 ]
+# A scanner of cipher suites sends dozens, the most restless client library some ten.
+MOST = 20
 BROWSERS = {"chromium", "firefox", "safari", "webkitgtk"}
 
 
@@ -101,6 +104,7 @@ def existing(path):
 
 def write(path, new, facts):
     comments, rows = existing(path)
+    rows = {ja4: row for ja4, row in rows.items() if row[HEADER.index("source")] != facts[0]}
     for ja4, (family, programs) in new.items():
         if ja4 not in rows:
             rows[ja4] = [ja4, family, "any", " ".join(sorted(programs)).replace(",", ";"), *facts]
@@ -119,6 +123,9 @@ def main():
     parser.add_argument("-o", "--output", default=str(Path(__file__).parent))
     given = parser.parse_args()
     seen, unlabelled = read(given.fingerprints, given.labels)
+    sent = Counter(program for owners in seen.values() for _, program in owners)
+    restless = {program for program, values in sent.items() if values > MOST}
+    seen = {ja4: {owner for owner in owners if owner[1] not in restless} for ja4, owners in seen.items()}
     browsers, bots = {}, {}
     for ja4, owners in seen.items():
         stacks = {stack for stack, _ in owners} - {"impersonator"}

@@ -27,6 +27,7 @@ pub mod labels;
 pub mod live;
 pub mod packets;
 pub mod pseudonym;
+pub mod reference;
 pub mod registry;
 pub mod rehearse;
 pub mod render;

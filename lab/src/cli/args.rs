@@ -4,6 +4,7 @@
 //!
 //! Read next: `mod.rs` (what each command does with it).
 
+mod dataset;
 mod db;
 mod evaluate;
 mod live;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::dataset::{DatasetCommand, UpdateArgs};
 pub use self::db::{CopyArgs, DbCommand, ImportArgs, PurgeArgs};
 pub use self::evaluate::{EvaluateArgs, HoldOutName};
 pub use self::live::LiveArgs;
@@ -113,7 +115,7 @@ pub enum Command {
     /// Look after a database.
     #[command(subcommand)]
     Db(DbCommand),
-    /// The recorded data sets.
+    /// The recorded data sets, and the reference tables.
     #[command(subcommand)]
     Dataset(DatasetCommand),
     /// Print shell completions.
@@ -363,23 +365,6 @@ impl From<VoiceName> for ja4_models::VoiceKind {
             VoiceName::Ensemble => Self::Ensemble,
         }
     }
-}
-
-/// `dataset …`
-#[derive(Debug, Subcommand)]
-pub enum DatasetCommand {
-    /// What data sets there are.
-    List {
-        /// Folder that holds them.
-        #[arg(long, value_name = "DIR")]
-        folder: Option<PathBuf>,
-    },
-    /// Compare every file with its manifest's SHA-256.
-    Verify {
-        /// Folder that holds them.
-        #[arg(long, value_name = "DIR")]
-        folder: Option<PathBuf>,
-    },
 }
 
 /// `500ms`, `10s`, `2m`, `1h` to nanoseconds.

@@ -1,10 +1,10 @@
-//! `demo` and `dataset`: the recorded data sets, replayed and verified.
+//! `demo`: the recorded data set, replayed and ranked.
 //!
-//! Promises: the demo writes one fresh database and says where; a file that is not the manifest's is told.
+//! Promises: one fresh database is written, and where is said.
 //!
 //! Read next: `crate::dataset`, `replay.rs`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ja4_replay::pipeline::ReplayPlan;
 
@@ -40,34 +40,6 @@ pub fn run(args: &DemoArgs, threads: usize, console: &Console) -> Result<(), Lab
     console.rows(&sessions::ranked(&*store, args.top, None)?, RowFormat::Table)?;
     console.line(&format!("database  {}", db.display()))?;
     console.line(&format!("next      ja4-lab explain --db {} --session ID, or ja4-desktop {}", db.display(), db.display()))
-}
-
-pub fn list(folder: Option<&Path>, console: &Console) -> Result<(), LabError> {
-    let sets = open_all(folder)?;
-    for set in sets {
-        console.line(&format!("{}\t{} files\t{}", set.manifest.name, set.manifest.files.len(), set.manifest.description))?;
-    }
-    Ok(())
-}
-
-pub fn verify(folder: Option<&Path>, console: &Console) -> Result<(), LabError> {
-    let mut wrong = Vec::new();
-    for set in open_all(folder)? {
-        let found = set.verify();
-        let verdict = if found.is_empty() { "every file is as recorded" } else { "files differ" };
-        console.line(&format!("{}\t{verdict}", set.manifest.name))?;
-        wrong.extend(found);
-    }
-    if wrong.is_empty() { Ok(()) } else { Err(LabError::Ask(format!("dataset verify: {}", wrong.join("; ")))) }
-}
-
-fn open_all(folder: Option<&Path>) -> Result<Vec<Dataset>, LabError> {
-    let root = folder.map_or_else(dataset::default_root, Path::to_path_buf);
-    let sets = dataset::list(&root)?;
-    if sets.is_empty() {
-        return Err(LabError::Ask(format!("dataset: {} holds no folder with a manifest.toml", root.display())));
-    }
-    Ok(sets)
 }
 
 fn fresh_path() -> PathBuf {

@@ -8,6 +8,7 @@ pub mod args;
 mod ask;
 mod campaigns;
 mod console;
+mod dataset;
 mod db;
 mod demo;
 mod detect;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 
-use self::args::{Cli, Command, DatasetCommand};
+use self::args::{Cli, Command};
 use self::console::Console;
 use crate::error::LabError;
 
@@ -82,8 +83,7 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Detect(args) => detect::run(&args, threads, console),
         Command::Blocklist(args) => detect::blocklist(&args, console),
         Command::Db(command) => db::run(&command, console),
-        Command::Dataset(DatasetCommand::List { folder }) => demo::list(folder.as_deref(), console),
-        Command::Dataset(DatasetCommand::Verify { folder }) => demo::verify(folder.as_deref(), console),
+        Command::Dataset(command) => dataset::run(&command, console),
         Command::Experiment(command) => experiment::run(&command, threads, console),
         Command::Report(args) => experiment::report(&args, console),
         Command::Synth(args) => synth::run(&args, console),

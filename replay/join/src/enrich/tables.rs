@@ -59,6 +59,12 @@ const EMBEDDED: [(&str, &str); 10] = [
     ("h2_browser.csv", include_str!("../../../../datasets/reference/h2_browser.csv")),
 ];
 
+/// The text of a table that the program was built with, by its file's name.
+#[must_use]
+pub fn embedded_text(file: &str) -> Option<&'static str> {
+    EMBEDDED.iter().find(|(name, _)| *name == file).map(|(_, text)| *text)
+}
+
 /// Name and text of a table.
 struct Source {
     name: String,

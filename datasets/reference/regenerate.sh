@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# regenerate.sh - the rows of ja4_browser.csv and ja4_bot.csv that the recorded sets show, made again; rows of other sources stay.
+# Usage: regenerate.sh JA4-LAB [FOLDER]   FOLDER: the tables, default this one
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+lab=${1:?usage: regenerate.sh JA4-LAB [FOLDER]}
+folder=${2:-$here}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# The oldest recording first: of a value that several show, it names the programs.
+for set in site-small site-module; do
+  recorded=$here/../recorded/$set
+  [ -f "$recorded/manifest.toml" ] || continue
+  day=$(sed -n 's/^recorded_utc = "\([0-9-]*\)T.*/\1/p' "$recorded/manifest.toml")
+  "$lab" -q fingerprint "$recorded/capture.pcap.gz" --format jsonl > "$work/fingerprints.jsonl"
+  python3 "$here/make_ja4_tables.py" "$work/fingerprints.jsonl" "$recorded/labels.csv" --source "datasets/recorded/$set" --licence facts --date "$day" -o "$folder"
+done
