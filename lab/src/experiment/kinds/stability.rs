@@ -1,7 +1,7 @@
 //! JA3 against JA4: does one client keep its fingerprint from connection to connection, and do different clients share one?
 //!
 //! Promises: stability is the chance that two connections of one client agree, collision that two of different clients do; both without
-//! a model. Intervals by bootstrap over connections.
+//! a model. Intervals by bootstrap over connections; a connection that is drawn twice is no pair with itself, which would always agree.
 //!
 //! Read next: `docs/SCIENCE.md` (what the figures mean).
 
@@ -39,8 +39,9 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
         for (client, (kind, shakes)) in clients.iter().filter(|(_, (_, shakes))| shakes.len() >= 5) {
             for (which, name) in ["ja3", "ja4"].into_iter().enumerate() {
                 let arm = format!("{} / {kind} / {client}", loaded.name);
-                let spread = interval(resampled(run, shakes, &|drawn| agreement(drawn, which)));
-                outcome.push(&arm, &format!("{name}_stability"), agreement(shakes, which), spread, shakes.len());
+                let stable = |times: &[usize]| agreement(shakes, times, which);
+                let spread = interval(resampled(run.plan.bootstrap, shakes.len(), &stable));
+                outcome.push(&arm, &format!("{name}_stability"), stable(&once(shakes)), spread, shakes.len());
                 let distinct: BTreeSet<&String> = shakes.iter().filter_map(|shake| shake.1.get(which)).collect();
                 outcome.push(&arm, &format!("{name}_distinct"), ratio(distinct.len(), 1), None, shakes.len());
                 if kind == "browser" {
@@ -54,10 +55,11 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
         let all: Vec<Shake> = clients.values().flat_map(|(_, shakes)| shakes.iter().cloned()).collect();
         for (which, name) in ["ja3", "ja4"].into_iter().enumerate() {
             let arm = format!("{} / all clients", loaded.name);
-            let stable = |drawn: &[Shake]| pairs(drawn, which, true);
-            let shared = |drawn: &[Shake]| pairs(drawn, which, false);
-            for (metric, figure) in [("stability", &stable as &dyn Fn(&[Shake]) -> f64), ("collision", &shared)] {
-                outcome.push(&arm, &format!("{name}_{metric}"), figure(&all), interval(resampled(run, &all, figure)), all.len());
+            let stable = |times: &[usize]| pairs(&all, times, which, true);
+            let shared = |times: &[usize]| pairs(&all, times, which, false);
+            for (metric, figure) in [("stability", &stable as &dyn Fn(&[usize]) -> f64), ("collision", &shared)] {
+                let spread = interval(resampled(run.plan.bootstrap, all.len(), figure));
+                outcome.push(&arm, &format!("{name}_{metric}"), figure(&once(&all)), spread, all.len());
                 let value =
                     outcome.value(&arm, &format!("{name}_{metric}")).map(|value| Bar::of(&format!("{name}, {metric}"), value));
                 shown.iter_mut().skip(1).for_each(|bars| bars.extend(value.clone()));
@@ -75,56 +77,108 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
     Ok(outcome)
 }
 
-fn resampled(run: &Run<'_>, shakes: &[Shake], figure: &dyn Fn(&[Shake]) -> f64) -> Vec<f64> {
+/// How often each connection counts: once.
+fn once(shakes: &[Shake]) -> Vec<usize> {
+    vec![1; shakes.len()]
+}
+
+/// The figure on draws with replacement, given as how often each of `n` connections was drawn.
+fn resampled(samples: u64, n: usize, figure: &dyn Fn(&[usize]) -> f64) -> Vec<f64> {
     let draw = |sample: u64| {
         let mut random = Rng::stream(1, 0x57ab_0000 + sample);
-        let drawn: Vec<Shake> = (0..shakes.len()).filter_map(|_| shakes.get(random.below(shakes.len())).cloned()).collect();
-        figure(&drawn)
+        let mut times = vec![0_usize; n];
+        for _ in 0..n {
+            if let Some(times) = times.get_mut(random.below(n)) {
+                *times += 1;
+            }
+        }
+        figure(&times)
     };
-    (0..run.plan.bootstrap).map(draw).collect()
+    (0..samples).map(draw).collect()
+}
+
+/// Ordered pairs of different connections, each counted as often as both were drawn: square of the sum less sum of the squares.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pairs {
+    sum: usize,
+    squares: usize,
+}
+
+impl Pairs {
+    fn add(&mut self, times: usize) {
+        self.sum += times;
+        self.squares += times * times;
+    }
+
+    fn count(self) -> usize {
+        (self.sum * self.sum).saturating_sub(self.squares)
+    }
 }
 
 /// Chance that two different connections out of these agree.
-fn agreement(shakes: &[Shake], which: usize) -> f64 {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for shake in shakes {
-        *counts.entry(shake.1.get(which).map_or("", String::as_str)).or_default() += 1;
+fn agreement(shakes: &[Shake], times: &[usize], which: usize) -> f64 {
+    let (mut all, mut by_print) = (Pairs::default(), BTreeMap::<&str, Pairs>::new());
+    for (shake, times) in shakes.iter().zip(times) {
+        all.add(*times);
+        by_print.entry(shake.1.get(which).map_or("", String::as_str)).or_default().add(*times);
     }
-    let two = |n: usize| n * n.saturating_sub(1);
-    ratio(counts.values().map(|n| two(*n)).sum(), two(shakes.len()))
+    ratio(by_print.values().map(|pairs| pairs.count()).sum(), all.count())
 }
 
 /// The same over pairs of one client (`same`), or over pairs of different clients.
-fn pairs(shakes: &[Shake], which: usize, same: bool) -> f64 {
-    let mut by_print: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut by_client: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut by_both: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (client, prints) in shakes {
+fn pairs(shakes: &[Shake], times: &[usize], which: usize, same: bool) -> f64 {
+    let mut all = Pairs::default();
+    let (mut by_print, mut by_client) = (BTreeMap::<&str, Pairs>::new(), BTreeMap::<&str, Pairs>::new());
+    let mut by_both: BTreeMap<(&str, &str), Pairs> = BTreeMap::new();
+    for ((client, prints), times) in shakes.iter().zip(times) {
         let print = prints.get(which).map_or("", String::as_str);
-        *by_print.entry(print).or_default() += 1;
-        *by_client.entry(client).or_default() += 1;
-        *by_both.entry((client, print)).or_default() += 1;
+        all.add(*times);
+        by_print.entry(print).or_default().add(*times);
+        by_client.entry(client).or_default().add(*times);
+        by_both.entry((client, print)).or_default().add(*times);
     }
-    let two = |n: &usize| n * n.saturating_sub(1);
-    let agree_within: usize = by_both.values().map(two).sum();
-    let within: usize = by_client.values().map(two).sum();
+    let count = |pairs: &Pairs| pairs.count();
+    let agree_within: usize = by_both.values().map(count).sum();
+    let within: usize = by_client.values().map(count).sum();
     if same {
         return ratio(agree_within, within);
     }
-    let agree: usize = by_print.values().map(two).sum();
-    ratio(agree.saturating_sub(agree_within), two(&shakes.len()).saturating_sub(within))
+    let agree: usize = by_print.values().map(count).sum();
+    ratio(agree.saturating_sub(agree_within), all.count().saturating_sub(within))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shake(client: &str, print: &str) -> Shake {
+        (client.to_owned(), [print.to_owned(), String::new()])
+    }
+
     #[test]
     fn pairs_are_counted_by_client() {
-        let shake = |client: &str, print: &str| (client.to_owned(), [print.to_owned(), String::new()]);
         let shakes = [shake("a", "x"), shake("a", "x"), shake("a", "y"), shake("b", "x")];
-        assert!((agreement(&shakes[..3], 0) - 1.0 / 3.0).abs() < 1e-12);
-        assert!((pairs(&shakes, 0, true) - 1.0 / 3.0).abs() < 1e-12);
-        assert!((pairs(&shakes, 0, false) - 2.0 / 3.0).abs() < 1e-12);
+        assert!((agreement(&shakes[..3], &[1; 3], 0) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((pairs(&shakes, &[1; 4], 0, true) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((pairs(&shakes, &[1; 4], 0, false) - 2.0 / 3.0).abs() < 1e-12);
+        // Drawn twice, a connection is two for others and no pair with itself.
+        assert!((agreement(&shakes[..3], &[2, 0, 1], 0) - 0.0).abs() < 1e-12);
+        assert!((agreement(&shakes[..3], &[2, 1, 0], 0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_interval_lies_around_the_value() {
+        // A client that sends a new fingerprint each time agrees with itself never, and the same in every draw.
+        let restless: Vec<Shake> = (0..50).map(|n| shake("a", &n.to_string())).collect();
+        assert_eq!(interval(resampled(200, 50, &|times| agreement(&restless, times, 0))), Some([0.0, 0.0]));
+        // One of twenty kinds at random: the mean of the draws is the value, within what 400 draws of 100 connections can show.
+        let mut random = Rng::stream(7, 1);
+        let many: Vec<Shake> = (0..100).map(|_| shake("a", &random.below(20).to_string())).collect();
+        let value = agreement(&many, &once(&many), 0);
+        let draws = resampled(400, many.len(), &|times| agreement(&many, times, 0));
+        let mean = draws.iter().sum::<f64>() / 400.0;
+        assert!((mean - value).abs() < 0.002, "{mean} {value}");
+        let [low, high] = interval(draws).unwrap();
+        assert!(low < value && value < high);
     }
 }
