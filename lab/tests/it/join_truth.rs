@@ -1,9 +1,11 @@
-//! The join against the labels of the recorded set: which connection really carried each request.
+//! The join against the labels of the recorded sets: which connection really carried each request.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::support::{dataset, query, replay_site, site_small, text};
+use ja4_lab::dataset::Role;
+
+use crate::support::{dataset, lab_ok, query, text};
 
 struct Connection {
     first_ns: i64,
@@ -12,30 +14,25 @@ struct Connection {
 }
 
 #[test]
-fn every_labelled_connection_is_joined() {
+fn every_labelled_connection_is_joined_with_every_log_of_every_recording() {
     let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("truth.duckdb");
-    replay_site(&db, &["--no-score"]);
-    check(&db, "JSON LogFormat");
-}
-
-#[test]
-fn a_log_by_the_second_with_ports_is_joined_too() {
-    let set = ja4_lab::dataset::Dataset::open(&dataset("site-small")).unwrap();
-    let Some(combined) = set.files(ja4_lab::dataset::Role::HttpLog).into_iter().nth(1) else {
-        eprintln!("skipped: the recorded set has no second log");
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("combined.duckdb");
-    let (capture, _) = site_small();
-    crate::support::lab_ok(&["replay", text(&capture), "--http-log", text(&combined), "--db", text(&db), "--no-score"]);
-    check(&db, "Combined with ports");
+    let sets = ja4_lab::dataset::list(&dataset("")).unwrap();
+    assert!(!sets.is_empty());
+    for set in sets {
+        let capture = set.files(Role::Capture).remove(0);
+        let logs = set.files(Role::HttpLog);
+        assert!(logs.len() >= 2, "{}: {logs:?}", set.manifest.name);
+        for log in logs {
+            let name = format!("{} {}", set.manifest.name, log.file_name().unwrap().to_str().unwrap());
+            let db = folder.path().join(format!("{name}.duckdb"));
+            lab_ok(&["replay", text(&capture), "--http-log", text(&log), "--db", text(&db), "--no-score"]);
+            check(&db, &name, &labels(&set.folder.join("labels.csv")));
+        }
+    }
 }
 
 /// Precision at least 99.5 %, recall at least 98 %.
-fn check(db: &Path, what: &str) {
-    let labels = labels();
+fn check(db: &Path, what: &str, labels: &HashMap<(String, i64), Vec<Connection>>) {
     let rows = query(
         db,
         "SELECT src_ip, src_port, ts_ns, hello_ts_ns, match_kind FROM ja4_logs.http_logs WHERE src_port >= 0 ORDER BY row_hi, row_lo",
@@ -80,8 +77,8 @@ fn clear_text(connections: &[Connection], hello_ns: i64) -> bool {
     connections.iter().any(|c| !c.has_hello && hello_ns >= c.first_ns && hello_ns <= c.last_ns)
 }
 
-fn labels() -> HashMap<(String, i64), Vec<Connection>> {
-    let text = std::fs::read_to_string(dataset("site-small").join("labels.csv")).unwrap();
+fn labels(path: &Path) -> HashMap<(String, i64), Vec<Connection>> {
+    let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
     let column = |name: &str| {

@@ -12,7 +12,7 @@ use ja4_replay::pipeline::ReplayPlan;
 use super::{Run, ratio};
 use crate::error::LabError;
 use crate::experiment::bench::interval;
-use crate::experiment::data::{Loaded, Request};
+use crate::experiment::data::{Loaded, Request, Source};
 use crate::experiment::outcome::Outcome;
 use crate::report::svg::{Line, lines};
 use ja4_models::Rng;
@@ -32,12 +32,12 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
     for (place, data) in run.plan.data.iter().enumerate() {
         let untouched = |text: String| text;
         let source = run.places.source(data, &format!("{place}"), &untouched)?;
-        let logs = source.set.files(crate::dataset::Role::HttpLog).len();
-        for (log, name) in LOGS.iter().enumerate().take(logs) {
-            (run.tell)(&format!("{} log", if data.recorded.is_some() { "recorded" } else { name }));
+        // A recording without the module has the other two.
+        let logs = source.set.files(crate::dataset::Role::HttpLog).len().min(LOGS.len());
+        for (log, name) in LOGS.iter().skip(LOGS.len() - logs).enumerate() {
+            (run.tell)(&format!("log: {name}"));
             let loaded = run.places.load(&source, &format!("{place}-log{log}"), log, &|_| {})?;
             outcome.data.insert(format!("{}, log {log}", loaded.name), loaded.rows_digest.clone());
-            let name = if data.recorded.is_some() { ["JSON LogFormat", "combined with ports", ""][log.min(2)] } else { name };
             measure(run, &mut outcome, &format!("{} / {name}", loaded.name), &loaded)?;
         }
         for (name, window_ns) in WINDOWS {
@@ -46,6 +46,7 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
             measure(run, &mut outcome, &format!("{} / window {name}", loaded.name), &loaded)?;
         }
         if data.recorded.is_some() {
+            by_keys(run, &mut outcome, &source, place)?;
             continue;
         }
         for skew in SKEWS {
@@ -72,6 +73,26 @@ pub(super) fn run(run: &Run<'_>) -> Result<Outcome, LabError> {
         );
     }
     Ok(outcome)
+}
+
+/// The same measured by what stands inside the connections, where the recording has the keys: a second truth that no label enters.
+fn by_keys(run: &Run<'_>, outcome: &mut Outcome, source: &Source, place: usize) -> Result<(), LabError> {
+    let packed = source.set.folder.join("keys.log.gz");
+    let Ok(file) = std::fs::File::open(&packed) else { return Ok(()) };
+    (run.tell)("measured by the key log");
+    let keys = run.places.work.join(format!("keys-{place}.log"));
+    let mut unpacked = std::fs::File::create(&keys).map_err(LabError::io("write", &keys))?;
+    std::io::copy(&mut flate2::read::MultiGzDecoder::new(file), &mut unpacked).map_err(LabError::io("unpack", &packed))?;
+    let shape = |plan: &mut ReplayPlan| plan.keylog = Some(keys.clone());
+    let loaded = run.places.load(source, &format!("{place}-keys"), 0, &shape)?;
+    if let Some(truth) = &loaded.summary.join_truth {
+        let arm = format!("{} / truth by the key log", loaded.name);
+        let joined = usize::try_from(truth.right.saturating_add(truth.wrong)).unwrap_or(usize::MAX);
+        let could = usize::try_from(truth.missed).unwrap_or(usize::MAX).saturating_add(joined);
+        outcome.push(&arm, "precision", truth.precision().unwrap_or_default(), None, joined);
+        outcome.push(&arm, "recall", truth.recall().unwrap_or_default(), None, could);
+    }
+    Ok(())
 }
 
 fn edited(
