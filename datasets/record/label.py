@@ -1,6 +1,6 @@
 """Labels one recording and checks it: work folder of record.py -> labels.csv and facts.json in it.
 
-The label of a connection comes from runs.csv (which host ran which client, when) and nothing else; the
+The label of a connection comes from runs.csv (which host ran which client, when, with which ports) and nothing else; the
 connections, ClientHellos and times come from tshark, so this is an oracle independent of ja4-platform.
 One row per TCP connection that the server saw a SYN of; a reused 4-tuple gives one row per SYN.
 Fails if a connection has no run or more than one, or if a log line's source port has no SYN.
@@ -51,6 +51,14 @@ def connections(pcap: Path) -> list[dict]:
     return sorted(conns.values(), key=lambda c: (c["first_ns"], c["src_ip"], c["src_port"]))
 
 
+def shared(runs: list[dict]) -> int:
+    """Addresses that several hosts had at once."""
+    hosts = defaultdict(set)
+    for r in runs:
+        hosts[r["v4"]].add(r["ns"])
+    return sum(len(names) > 1 for ip, names in hosts.items() if ip)
+
+
 def main() -> None:
     work = Path(sys.argv[1])
     runs = list(csv.DictReader(open(work / "runs.csv")))
@@ -60,7 +68,8 @@ def main() -> None:
             by_ip[ip].append(r)
     conns = connections(work / "raw.pcap")
     for c in conns:
-        at = [r for r in by_ip[c["src_ip"]] if int(r["start_ns"]) <= c["first_ns"] <= int(r["end_ns"])]
+        at = [r for r in by_ip[c["src_ip"]] if int(r["start_ns"]) <= c["first_ns"] <= int(r["end_ns"])
+              and int(r["first_port"] or 0) <= c["src_port"] <= int(r["last_port"] or 65535)]
         if len(at) != 1:
             raise SystemExit(f"{c}: {len(at)} runs claim this connection")
         c |= {k: at[0][k] for k in ("client_kind", "client_name", "client_version", "class")}
@@ -86,6 +95,14 @@ def main() -> None:
     if orphans:
         raise SystemExit(f"{orphans} of {lines} log lines have no connection in the capture")
 
+    module = work / "server/logs/module.jsonl"
+    if module.exists():
+        records = [json.loads(line) for line in module.read_text().splitlines()]
+        lost = sum(r.get("dropped", 0) for r in records)
+        if lost or len(records) < 0.98 * lines:
+            raise SystemExit(f"the module's log has {len(records)} records where mod_log_config has {lines}, and says that {lost} were lost")
+        print(f"module: {len(records)} records, mod_log_config: {lines}, with an HTTP/2 fingerprint: {sum('h2' in r for r in records)}")
+
     columns = ("src_ip src_port dst_ip dst_port first_ns last_ns client_kind client_name client_version class has_hello n_requests").split()
     with open(work / "labels.csv", "w", newline="") as f:
         w = csv.DictWriter(f, columns, extrasaction="ignore", lineterminator="\n")
@@ -107,6 +124,7 @@ def main() -> None:
         "protocols": dict(sorted(protocols.items())), "requests_by_class": dict(sorted(by_class.items())), "log_lines_with_syn_percent": 100.0,
         "reused_tuples": sum(len(v) > 1 for v in by_tuple.values()), "clients": sorted({r["client_name"] for r in runs}), "table": table,
         "silent_runs": sorted({r["client_name"] for r in runs} - {c["client_name"] for c in conns}),
+        "shared_addresses": shared(runs),
         "from_ns": conns[0]["first_ns"], "to_ns": conns[-1]["last_ns"],
     }
     (work / "facts.json").write_text(json.dumps(facts, indent=1))

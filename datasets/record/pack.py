@@ -1,5 +1,5 @@
-"""Packs one labelled recording: WORK -> OUT with capture.pcap.gz, access.jsonl.gz, access_combined_ports.log.gz,
-labels.csv, keys.log.gz and manifest.toml. OUT appears whole or not at all.
+"""Packs one labelled recording: WORK -> OUT with capture.pcap.gz, access.jsonl.gz (the module's, where Apache had it; then mod_log_config's is
+access_logformat.jsonl.gz), access_combined_ports.log.gz, labels.csv, keys.log.gz and manifest.toml. OUT appears whole or not at all.
 
 To stay small, packets that the server sent after the first SERVER_BYTES of payload of a connection keep only their
 headers (captured length < length, as with tcpdump's snap length). Everything a client sent is kept whole.
@@ -93,8 +93,11 @@ def main() -> None:
     capture = io.BytesIO()
     packets, cut, wire = trim(work / "raw.pcap", capture)
     gz(new / "capture.pcap.gz", capture.getvalue())
-    for name in ("access.jsonl", "access_combined_ports.log"):
-        gz(new / f"{name}.gz", (work / "server/logs" / name).read_bytes())
+    logs = {"access.jsonl": "access.jsonl", "access_combined_ports.log": "access_combined_ports.log"}
+    if (work / "server/logs/module.jsonl").exists():
+        logs |= {"access.jsonl": "module.jsonl", "access_logformat.jsonl": "access.jsonl"}
+    for name, source in logs.items():
+        gz(new / f"{name}.gz", (work / "server/logs" / source).read_bytes())
     gz(new / "keys.log.gz", (work / "keys.log").read_bytes())
     shutil.copy(work / "labels.csv", new / "labels.csv")
 
@@ -104,7 +107,7 @@ def main() -> None:
         f"name = {q(out.name)}",
         f"recorded_utc = {q(time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(facts['from_ns'] // 10**9)))}",
         f"seconds = {round((facts['to_ns'] - facts['from_ns']) / 1e9)}",
-        f"command = {q('datasets/record/record.sh datasets/recorded/' + out.name)}",
+        f"command = {q('datasets/record/record.sh datasets/recorded/' + out.name + (' --module' if 'access_logformat.jsonl' in logs else ''))}",
         f"kernel = {q('Linux ' + platform.release().split('-')[0])}",
         f"distribution = {q('Debian ' + Path('/etc/debian_version').read_text().strip())}",
         "",
@@ -112,7 +115,7 @@ def main() -> None:
         f"packets = {packets}", f"wire_bytes = {wire}", f"packets_cut_to_headers = {cut}", f"kernel_drops = {drops}",
         f"connections = {facts['connections']}", f"connections_with_client_hello = {facts['client_hellos']}",
         f"reused_four_tuples = {facts['reused_tuples']}", f"requests = {facts['requests']}",
-        f"client_hosts = {len(hosts)}", f"client_names = {len({k for k in facts['table'] if k.startswith('client:')})}",
+        f"addresses_with_several_hosts = {facts['shared_addresses']}", f"client_hosts = {len(hosts)}", f"client_names = {len({k for k in facts['table'] if k.startswith('client:')})}",
         f"log_lines_with_syn_percent = {facts['log_lines_with_syn_percent']}",
         *(f"requests_{k} = {v}" for k, v in facts["requests_by_class"].items()),
         "",
@@ -128,7 +131,7 @@ def main() -> None:
     lines += ["", "[sha256_unpacked]  # of the contents: independent of the compressor",
               f"\"capture.pcap\" = {q(hashlib.sha256(capture.getvalue()).hexdigest())}"]
     lines += [f"{q(n)} = {q(hashlib.sha256((work / p).read_bytes()).hexdigest())}" for n, p in
-              (("access.jsonl", "server/logs/access.jsonl"), ("access_combined_ports.log", "server/logs/access_combined_ports.log"), ("keys.log", "keys.log"))]
+              (*((name, f"server/logs/{source}") for name, source in sorted(logs.items())), ("keys.log", "keys.log"))]
 
     versions = {}
     for r in csv.DictReader(open(work / "runs.csv")):

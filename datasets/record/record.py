@@ -3,7 +3,7 @@ its own host, and leaves the raw recording in a work folder for label.py and pac
 
 Promises: one client runs on a host at a time, and its start and end are written to runs.csv, so the label of a
 connection follows from its address and time alone; everything started is ended and every namespace removed,
-also after an error. Usage: record.py WORK TOOLS [--only NAME[,NAME]] (as root)
+also after an error. Usage: record.py WORK TOOLS [--plan FILE] [--module FILE] [--only NAME[,NAME]] (as root)
 """
 import argparse
 import csv
@@ -43,10 +43,20 @@ def version(spec: str, tools: Path) -> str:
             return out(str(tools / "venv/bin/python"), "-c", "import platform; print(platform.python_version())")
 
 
+def read_plan(path: Path) -> dict:
+    """A plan; one with a `base` takes clients by name from there, from as many addresses as it says."""
+    plan = tomllib.loads(path.read_text())
+    if "base" in plan:
+        base = read_plan(path.with_name(plan["base"]))
+        known = {c["name"]: c for c in base["client"]}
+        plan = base | plan | {"client": [known[name] | {"addresses": n} for name, n in plan["addresses"].items()]}
+    return plan
+
+
 class Recording:
-    def __init__(self, work: Path, tools: Path, only: set[str]):
-        self.work, self.tools = work, tools
-        self.plan = tomllib.loads((HERE / "plan.toml").read_text())
+    def __init__(self, work: Path, tools: Path, only: set[str], plan: Path, module: Path | None):
+        self.work, self.tools, self.module = work, tools, module
+        self.plan = read_plan(plan)
         self.rnd = random.Random(self.plan["seed"])
         self.jobs = []
         for c in self.plan["client"]:
@@ -56,7 +66,7 @@ class Recording:
             c["resolved"] = version(c["version"], tools)
             self.jobs += [c | {"seed": f"{c['name']}-{i}"} for i in range(c["addresses"])]
         self.rnd.shuffle(self.jobs)
-        self.hosts = topology.clients(self.plan["hosts"], self.rnd)
+        self.hosts = topology.clients(self.plan["hosts"], self.rnd, self.plan.get("shared", 0), self.plan.get("few_ports", 0))
         self.idle = list(self.hosts)
         self.room = self.plan["capacity"]
         self.lock = threading.Condition()
@@ -77,7 +87,7 @@ class Recording:
         os.setpriority(os.PRIO_PROCESS, cable.pid, -15)
         for h, w in zip(everyone, wires):
             topology.configure(h, w["tap"])
-        self.ca = server.prepare(self.work / "server")
+        self.ca = server.prepare(self.work / "server", self.module)
         self.procs[:0] = server.start(self.work / "server", topology.SERVER_NS)
         self.dump = subprocess.Popen(
             ["ip", "netns", "exec", topology.SERVER_NS, "tcpdump", "-i", "eth0", "-s", "0", "-B", "65536", "-U", "-n",
@@ -92,6 +102,8 @@ class Recording:
                "SHOP": "https://shop.example", "BLOG": "https://blog.example", "SEED": job["seed"], "NUMBER": str(number),
                "SERVER": topology.SERVER4 if host.v4 else f"[{topology.SERVER6}]", "SSLKEYLOGFILE": str(home / "keys.log"),
                "XDG_RUNTIME_DIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+        if self.plan.get("sites", 2) == 4:
+            env |= {"DOCS": "https://docs.example", "API": "https://api.example"}
         start = time.time_ns()
         try:
             with open(home / "out.txt", "wb") as out:
@@ -112,7 +124,7 @@ class Recording:
         finally:
             with self.lock:
                 self.runs.append([host.ns, host.v4 or "", host.v6 or "", start, time.time_ns(), job["kind"], job["name"],
-                                  job["resolved"], job["class"], rc])
+                                  job["resolved"], job["class"], rc, *(host.ports or ("", ""))])
                 self.idle.append(host)
                 self.room += job["weight"]
                 self.lock.notify()
@@ -124,7 +136,8 @@ class Recording:
         while waiting:
             with self.lock:
                 pick = waiting[0]  # strictly in the drawn order, so that kinds stay mixed to the end
-                fits = [h for h in self.idle if pick[1]["family"] != "v4" or h.v4]
+                own_ports = pick[1]["name"] in self.plan.get("own_ports", [])
+                fits = [h for h in self.idle if (pick[1]["family"] != "v4" or h.v4) and not (own_ports and h.ports)]
                 if pick[1]["weight"] > self.room or not fits:
                     self.lock.wait(5)
                     continue
@@ -151,7 +164,7 @@ class Recording:
                 p.kill()
         with open(self.work / "runs.csv", "w", newline="") as f:
             w = csv.writer(f)
-            w.writerow("ns v4 v6 start_ns end_ns client_kind client_name client_version class exit".split())
+            w.writerow("ns v4 v6 start_ns end_ns client_kind client_name client_version class exit first_port last_port".split())
             w.writerows(self.runs)
         with open(self.work / "keys.log", "wb") as out:
             for f in sorted((self.work / "homes").glob("*/keys.log")):
@@ -162,6 +175,8 @@ def main() -> None:
     a = argparse.ArgumentParser()
     a.add_argument("work", type=Path)
     a.add_argument("tools", type=Path)
+    a.add_argument("--plan", type=Path, default=HERE / "plan.toml")
+    a.add_argument("--module", type=Path, help="mod_reqin_log.so: Apache also logs through it")
     a.add_argument("--only", default="")
     args = a.parse_args()
     if os.geteuid():
@@ -170,7 +185,8 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    r = Recording(work, args.tools.resolve(), set(filter(None, args.only.split(","))))
+    r = Recording(work, args.tools.resolve(), set(filter(None, args.only.split(","))), args.plan,
+                  args.module.resolve() if args.module else None)
     try:
         r.build()
         r.drive()

@@ -2,6 +2,7 @@
 
 Promises: Apache's own ServerRoot, nothing under /etc; a CA made for this recording only.
 """
+import shutil
 import subprocess
 import sys
 import time
@@ -22,13 +23,20 @@ ProxyPass / http://127.0.0.1:8000/
 """
 
 
+MODULE = """
+LoadModule reqin_log_module @ROOT@/mod_reqin_log.so
+ReqinLogEnabled On
+ReqinLogSocket @ROOT@/module.sock
+"""
+
+
 def openssl(*argv: str) -> None:
     subprocess.run(["openssl", *argv], check=True, capture_output=True)
 
 
 def make_pki(d: Path) -> None:
     d.mkdir(parents=True)
-    (d / "ext").write_text("subjectAltName=DNS:shop.example,DNS:www.shop.example,DNS:blog.example,IP:10.77.0.10,IP:fd77::10\n"
+    (d / "ext").write_text("subjectAltName=DNS:shop.example,DNS:www.shop.example,DNS:blog.example,DNS:docs.example,DNS:api.example,IP:10.77.0.10,IP:fd77::10\n"
                            "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature,keyEncipherment\n")
     ec = ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"]
     openssl(*ec, str(d / "ca.key"))
@@ -44,14 +52,17 @@ def make_pki(d: Path) -> None:
     (d / "ca.pem").chmod(0o644)
 
 
-def prepare(root: Path) -> Path:
-    """Makes everything below `root`; returns the CA file."""
+def prepare(root: Path, module: Path | None = None) -> Path:
+    """Makes everything below `root`; returns the CA file. With `module`, Apache also logs through it."""
     (root / "logs").mkdir(parents=True)
     make_pki(root / "pki")
     subprocess.run([sys.executable, str(HERE / "site/make_site.py"), str(root / "www")], check=True)
     (root / "proxy.conf").write_text(PROXY)
     (root / "staff.htpasswd").write_text("staff:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n")
     text = (HERE / "site/apache.conf").read_text()
+    if module:
+        shutil.copy(module, root / "mod_reqin_log.so")
+        text += MODULE
     (root / "apache.conf").write_text(text.replace("@ROOT@", str(root)).replace("@RECORD@", str(HERE)))
     subprocess.run(["chmod", "-R", "a+rX", str(root)], check=True)
     return root / "pki/ca.pem"
@@ -59,9 +70,16 @@ def prepare(root: Path) -> Path:
 
 def start(root: Path, ns: str) -> list[subprocess.Popen]:
     inside = ["ip", "netns", "exec", ns]
+    procs = []
+    if (root / "mod_reqin_log.so").exists():
+        # Datagrams that wait for the reader are few by default.
+        subprocess.run([*inside, "sysctl", "-qw", "net.unix.max_dgram_qlen=4096"], check=True)
+        procs.append(subprocess.Popen([*inside, sys.executable, str(HERE / "collect.py"), str(root / "module.sock"), str(root / "logs/module.jsonl")],
+                                      stdout=subprocess.PIPE, text=True))
+        procs[0].stdout.readline()
     app = subprocess.Popen([*inside, sys.executable, str(HERE / "site/app.py"), str(APP_PORT)])
     apache = subprocess.Popen([*inside, "/usr/sbin/apache2", "-d", str(root), "-f", str(root / "apache.conf"), "-DFOREGROUND"])
     time.sleep(2)
     if apache.poll() is not None or app.poll() is not None:
         raise SystemExit(f"the server did not start; see {root}/logs/error.log")
-    return [apache, app]
+    return [apache, app, *procs]

@@ -1,7 +1,8 @@
 """A small Ethernet switch in user space: the cable between the client hosts and the server.
 
 One TAP device per host. Each client's port delays frames by half its round-trip time in each direction,
-with jitter that never reorders, and drops the configured share of frames. Reads its hosts as JSON from
+with jitter that never reorders, and drops the configured share of frames. Hosts that share an address have one
+MAC, and get the frames for their source ports: to the server they are one machine. Reads its hosts as JSON from
 the first argument, prints "ready" when every TAP exists, then forwards until it is killed.
 """
 import errno
@@ -24,6 +25,14 @@ def open_tap(name: str) -> int:
     return fd
 
 
+def tcp_port(frame: bytes) -> int | None:
+    """Destination port of an IPv4 TCP frame."""
+    if frame[12:14] != b"\x08\x00" or len(frame) < 38 or frame[23] != 6:
+        return None
+    at = 14 + (frame[14] & 15) * 4
+    return struct.unpack_from(">H", frame, at + 2)[0] if len(frame) >= at + 4 else None
+
+
 def main() -> None:
     hosts = json.load(open(sys.argv[1]))
     rnd = random.Random(77)
@@ -33,7 +42,7 @@ def main() -> None:
     for h in hosts:
         fd = open_tap(h["tap"])
         ports[fd] = h
-        by_mac[bytes.fromhex(h["mac"].replace(":", ""))] = fd
+        by_mac.setdefault(bytes.fromhex(h["mac"].replace(":", "")), []).append(fd)
         poll.register(fd, select.EPOLLIN)
     print("ready", flush=True)
 
@@ -51,7 +60,9 @@ def main() -> None:
                 except OSError:
                     break
                 dst = frame[:6]
-                outs = [by_mac[dst]] if dst in by_mac else [o for o in ports if o != fd] if dst[0] & 1 else []
+                outs = by_mac[dst] if dst in by_mac else [o for o in ports if o != fd] if dst[0] & 1 else []
+                if dst in by_mac and len(outs) > 1 and (port := tcp_port(frame)) is not None:
+                    outs = [o for o in outs if ports[o]["ports"][0] <= port <= ports[o]["ports"][1]]
                 for out in outs:
                     slow = ports[fd] if ports[fd]["rtt_ms"] else ports[out]
                     if slow["loss"] and rnd.random() < slow["loss"]:

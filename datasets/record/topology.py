@@ -12,7 +12,7 @@ from pathlib import Path
 PREFIX = "ja4r-"
 SERVER_NS = PREFIX + "srv"
 SERVER4, SERVER6 = "10.77.0.10", "fd77::10"
-NAMES = ["shop.example", "www.shop.example", "blog.example"]
+NAMES = ["shop.example", "www.shop.example", "blog.example", "docs.example", "api.example"]
 
 
 @dataclass
@@ -25,14 +25,17 @@ class Host:
     rtt_ms: float
     jitter_ms: float
     loss: float
+    ports: tuple[int, int] | None = None  # the only source ports it may take: behind a shared address, or to meet them again
 
 
 def server() -> Host:
     return Host(SERVER_NS, "02:77:00:00:00:10", SERVER4, SERVER6, 1500, 0.0, 0.0, 0.0)
 
 
-def clients(count: int, rnd: random.Random) -> list[Host]:
-    """Addresses, round-trip times, MTUs and loss are drawn from one distribution for all client kinds."""
+def clients(count: int, rnd: random.Random, shared: int = 0, few_ports: int = 0) -> list[Host]:
+    """Addresses, round-trip times, MTUs and loss are drawn from one distribution for all client kinds. The first `shared` hosts stand
+    three by three behind one IPv4 address, as behind a NAT that keeps ports: switch.py tells them apart by the port alone. The next
+    `few_ports` hosts have 48 source ports, so that a port comes again within seconds."""
     hosts, used = [], set()
     for i in range(1, count + 1):
         while (a := (rnd.randint(1, 250), rnd.randint(2, 250))) in used:
@@ -49,6 +52,13 @@ def clients(count: int, rnd: random.Random) -> list[Host]:
             jitter_ms=round(rnd.uniform(0.1, 3.0), 1),
             loss=rnd.choice([0.0, 0.0, 0.0, 0.002, 0.005]),
         ))
+    for i, host in enumerate(hosts[:shared]):
+        first = hosts[i - i % 3]
+        first.v4 = first.v4 or f"10.77.251.{10 + i}"
+        host.mac, host.v4, host.v6 = first.mac, first.v4, None
+        host.ports = (20000 + 4000 * (i % 3), 23999 + 4000 * (i % 3))
+    for host in hosts[shared:shared + few_ports]:
+        host.ports = (41000, 41047)
     return hosts
 
 
@@ -82,6 +92,8 @@ def configure(h: Host, tap: str) -> None:
     if not h.v6:
         sh("ip", "netns", "exec", h.ns, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
     sh("ip", "-n", h.ns, "link", "set", "eth0", "up")
+    if h.ports:
+        sh("ip", "netns", "exec", h.ns, "sysctl", "-qw", f"net.ipv4.ip_local_port_range={h.ports[0]} {h.ports[1]}", "net.ipv4.tcp_tw_reuse=1")
     if h.v4:
         sh("ip", "-n", h.ns, "addr", "add", h.v4 + "/16", "dev", "eth0")
     if h.v6:

@@ -17,6 +17,7 @@ BROWSERS = {"chromium": Chromium, "firefox": Firefox, "webkit": WebKit, "falkon"
 LANGUAGES = ["en-US,en", "en-GB,en", "fr-FR,fr,en-US,en", "de-DE,de,en", "fr,en", "es-ES,es,en", "nl,en-US,en", "pl,en"]
 SIZES = [(1366, 768), (1920, 1080), (1536, 864), (1440, 900), (1280, 720)]
 SHOP, BLOG = os.environ["SHOP"], os.environ["BLOG"]
+DOCS = [os.environ["DOCS"] + "/", os.environ["DOCS"] + "/guide/1"] if "DOCS" in os.environ else []
 MARK = """(() => { const all = [...document.querySelectorAll('main a[href], nav a[href]')]
   .filter(a => /^https:/.test(a.href) && !/logout/.test(a.href) && a.href !== location.href);
   document.querySelectorAll('[data-pick]').forEach(e => e.removeAttribute('data-pick'));
@@ -97,7 +98,7 @@ def main() -> None:
     visits = int(os.environ.get("VISITS") or rnd.choice([1, 2, 2, 3]))
     for n in range(visits):
         start = rnd.choice([SHOP + "/", SHOP + "/", BLOG + "/", f"{SHOP}/product/{rnd.randint(1, 24)}", f"{BLOG}/post/{rnd.randint(1, 12)}",
-                            "http://shop.example/"])
+                            "http://shop.example/", *DOCS])
         person.visit(start, rnd.randint(4, 11))
         if n + 1 < visits:
             time.sleep(rnd.uniform(1, 8))

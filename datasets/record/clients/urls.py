@@ -18,6 +18,9 @@ def walk(n: int | None = None) -> list[str]:
     pool = ([f"{SHOP}/product/{i}" for i in range(1, 25)] + [f"{SHOP}/catalog?page={i}" for i in range(1, 5)]
             + [f"{SHOP}/api/v1/products/{i}" for i in range(1, 25)] + [f"{SHOP}/search?q={q}" for q in ("lamp", "rug", "vase")]
             + [f"{BLOG}/post/{i}" for i in range(1, 13)] + [SHOP + "/api/v1/products", BLOG + "/feed.xml", SHOP + "/old-page"])
+    if "DOCS" in os.environ:  # a recording with four sites
+        docs, api = os.environ["DOCS"], os.environ["API"]
+        pool += [f"{docs}/guide/{i}" for i in range(1, 11)] + [f"{api}/v1/products/{i}" for i in range(1, 25)] + [api + "/v1/orders"]
     return [SHOP + "/"] + rnd.sample(pool, min(n - 1, len(pool)))
 
 

@@ -46,6 +46,13 @@ def blog_layout(title: str, body: str) -> str:
             f'<main><h1>{title}</h1>{body}</main></body></html>')
 
 
+def docs_layout(title: str, body: str) -> str:
+    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+            '<link rel="stylesheet" href="/assets/site.css"><link rel="icon" href="/favicon.ico"></head><body data-page="docs">'
+            '<header><nav><a href="/">Contents</a><a href="https://shop.example/">Shop</a><a href="https://blog.example/">Blog</a></nav></header>'
+            f'<main><h1>{title}</h1>{body}</main></body></html>')
+
+
 LOGIN = ('<form id="login" method="post" action="/login"><input name="user" type="text"><input name="password" type="password">'
          '<button id="enter">Log in</button></form>')
 
@@ -82,6 +89,10 @@ class App(BaseHTTPRequestHandler):
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         if (self.headers.get("Host") or "").startswith("blog."):
             return self.blog(url.path)
+        if (self.headers.get("Host") or "").startswith("docs."):
+            return self.docs(url.path)
+        if (self.headers.get("Host") or "").startswith("api."):
+            return self.interface(url.path)
         parts = [p for p in url.path.split("/") if p]
         user = SimpleCookie(self.headers.get("Cookie") or "").get("user")
         match parts:
@@ -127,6 +138,34 @@ class App(BaseHTTPRequestHandler):
                 self.json(401, {"error": "token required"})
             case _:
                 self.not_found()
+
+    def docs(self, path: str) -> None:
+        """Ten pages of text with a style sheet and no script."""
+        parts = [p for p in path.split("/") if p]
+        links = "".join(f'<li><a href="/guide/{i}">Chapter {i}</a></li>' for i in range(1, 11))
+        match parts:
+            case []:
+                self.answer(200, docs_layout("Documentation", f"<ol>{links}</ol>"))
+            case ["guide", i] if i.isdigit() and 1 <= int(i) <= 10:
+                text = "<p>How a thing is put together, and how it is taken apart.</p>" * 9
+                self.answer(200, docs_layout(f"Chapter {i}", f'{text}<a href="/guide/{int(i) % 10 + 1}">Next chapter</a>'))
+            case _:
+                self.answer(404, docs_layout("Not found", "<p>There is no such chapter.</p>"))
+
+    def interface(self, path: str) -> None:
+        """JSON and nothing else; orders want a token."""
+        parts = [p for p in path.split("/") if p]
+        match parts:
+            case []:
+                self.json(200, {"products": "/v1/products", "orders": "/v1/orders"})
+            case ["v1", "products"]:
+                self.json(200, [{"id": i, "name": name(i)} for i in range(1, PRODUCTS + 1)])
+            case ["v1", "products", i] if i.isdigit() and 1 <= int(i) <= PRODUCTS:
+                self.json(200, {"id": int(i), "name": name(int(i)), "stock": int(i) * 7 % 11})
+            case ["v1", "orders"]:
+                self.json(401, {"error": "token required"})
+            case _:
+                self.json(404, {"error": "no such resource"})
 
     def blog(self, path: str) -> None:
         parts = [p for p in path.split("/") if p]
