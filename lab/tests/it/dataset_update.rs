@@ -117,8 +117,12 @@ fn state(folder: &Path) -> BTreeMap<String, String> {
 fn what_publishers_say_is_installed_with_where_it_comes_from_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let publisher = Publisher::start();
-    let asn = "network,asn,country_code,name,org,domain\n10.0.0.0/8,64500,fr,LOCAL,Local Net,l.example\n192.0.2.0/24,64501,DE,\"A, B\",,\n";
-    publisher.says("/asn.csv", Answer::Good("text/csv", asn.to_owned()));
+    // As many rows as the built-in table has, or it would be taken for a list that lost most of its own.
+    let more: String = (0..20).map(|i| format!("198.51.{i}.0/24,{},US,N{i},Net {i},\n", 65000 + i)).collect();
+    let asn = format!(
+        "network,asn,country_code,name,org,domain\n10.0.0.0/8,64500,fr,LOCAL,Local Net,l.example\n192.0.2.0/24,64501,DE,\"A, B\",,\n{more}"
+    );
+    publisher.says("/asn.csv", Answer::Good("text/csv", asn));
     publisher.says("/moved", Answer::Bare("302 Found\r\nLocation: /bot.json\r\n".to_owned()));
     publisher.says("/bot.json", Answer::Good("application/json; charset=utf-8", prefixes(4)));
     publisher.says("/exits", Answer::Good("text/plain", "185.220.101.1\n185.220.101.2\n".to_owned()));
@@ -147,7 +151,7 @@ fn what_publishers_say_is_installed_with_where_it_comes_from_and_used() {
     assert!(told.contains("asn.csv: ") && told.contains("5 of 5 publishers answered; 4 tables changed"), "{told}");
     let first = state(&target);
     assert_eq!(first.keys().collect::<Vec<_>>(), ["asn.csv", "bot_ip.csv", "ja4_bot.csv", "policy-anubis.yaml"]);
-    assert_eq!(first["asn.csv"].lines().filter(|line| !line.starts_with('#')).count(), 3, "the seed is replaced");
+    assert_eq!(first["asn.csv"].lines().filter(|line| !line.starts_with('#')).count(), 23, "the seed is replaced");
     assert!(first["bot_ip.csv"].contains(&format!("# upstream somebot: {}/moved, facts, ", publisher.address)));
     assert!(first["bot_ip.csv"].contains("googlebot,developers.google.com"), "rows of others stay");
     assert!(first["ja4_bot.csv"].contains("_ffffffffffff,sliver-agent,any,ja4db,127.0.0.1:"));
