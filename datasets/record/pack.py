@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import platform
 import shutil
 import struct
@@ -109,6 +110,7 @@ def main() -> None:
         f"seconds = {round((facts['to_ns'] - facts['from_ns']) / 1e9)}",
         f"command = {q('datasets/record/record.sh datasets/recorded/' + out.name + (' --module' if 'access_logformat.jsonl' in logs else ''))}",
         f"kernel = {q('Linux ' + platform.release().split('-')[0])}",
+        f"cores = {os.cpu_count()}", f"load_average_15_minutes = {os.getloadavg()[2]:.1f}  # much above the cores: people and programs were slowed alike",
         f"distribution = {q('Debian ' + Path('/etc/debian_version').read_text().strip())}",
         "",
         "[counts]",
@@ -147,6 +149,8 @@ def main() -> None:
             lines += ["", "[[kind]]", f"class = {q(k.split('/')[0])}", f"kind = {q(k.split('/')[1])}", f"clients = {v['tools']}"]
         lines += [f"{n} = {v[n]}" for n in ("addresses", "connections", "hellos", "requests")]
     limits = (HERE / "limits.txt").read_text().strip().splitlines()
+    if facts["shared_addresses"]:
+        limits.append("Hosts behind one address keep their source ports, each out of a range of its own; a real NAT also changes ports.")
     at = lines.index("[counts]")
     lines[at:at] = ["can_not_show = [", *(f"  {q(x)}," for x in limits), "]", ""]
     (new / "manifest.toml").write_text("\n".join(lines) + "\n")
