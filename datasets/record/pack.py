@@ -23,6 +23,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SERVER_BYTES = 3000
 SERVER_PORTS = (80, 443)
+DESCRIPTION = {
+    False: "Real clients against one Apache with two sites, by mod_log_config's log.",
+    True: "Real clients against one Apache with four sites, by the Apache module's log and mod_log_config's; shared addresses, few ports.",
+}
 
 
 def trim(src: Path, out) -> tuple[int, int, int]:
@@ -106,6 +110,7 @@ def main() -> None:
     lines = [
         "# What this recorded data set is, what is in it, and what it can not show. Written by datasets/record/pack.py.",
         f"name = {q(out.name)}",
+        f"description = {q(DESCRIPTION['access_logformat.jsonl' in logs])}",
         f"recorded_utc = {q(time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(facts['from_ns'] // 10**9)))}",
         f"seconds = {round((facts['to_ns'] - facts['from_ns']) / 1e9)}",
         f"command = {q('datasets/record/record.sh datasets/recorded/' + out.name + (' --module' if 'access_logformat.jsonl' in logs else ''))}",
