@@ -42,13 +42,13 @@ def copies_for(folder, megabytes):
 
 
 def timed(command):
-    """-> (seconds, peak kilobytes of the child)"""
+    """-> (seconds, peak kilobytes of the child, its processor seconds: what to compare on a machine that does other work)"""
     begin = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     if status != 0:
         sys.exit(f"run: {' '.join(command)} ended with status {status}")
-    return time.perf_counter() - begin, usage.ru_maxrss
+    return time.perf_counter() - begin, usage.ru_maxrss, usage.ru_utime + usage.ru_stime
 
 
 def fingerprint(lab, runs, folder):
@@ -84,10 +84,10 @@ def replay(lab, runs, folder):
     rates = []
     for run in range(runs):
         db = os.path.join(folder, f"replay{run}.duckdb")
-        seconds, peak = timed([lab, "replay", pcap, "--http-log", jsonl, "--db", db, "--top", "0"])
+        seconds, peak, processor = timed([lab, "replay", pcap, "--http-log", jsonl, "--db", db, "--top", "0"])
         os.remove(db)
         rates.append(made["requests"] / seconds)
-        print(f"  {seconds:.2f} s, {rates[-1]:.0f} requests/s, peak {peak / 1024:.0f} MiB", flush=True)
+        print(f"  {seconds:.2f} s, {processor:.2f} s of processor time, {rates[-1]:.0f} requests/s, peak {peak / 1024:.0f} MiB", flush=True)
     print(f"replay: {made['requests']} requests, {made['packets']} packets; median of {runs}: {statistics.median(rates):.0f} requests/s")
 
 

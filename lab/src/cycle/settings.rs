@@ -150,7 +150,7 @@ impl Settings {
             "threshold" => self.threshold = Some(number(0.0, 1.0)?),
             "coherence" => self.coherence = number(0.0, 1.0)?,
             "baseline_min" => self.baseline_min = count(2, u64::MAX)?,
-            "learn_max" => self.learn_max = count(100, 10_000_000)?,
+            "learn_max" => self.learn_max = count(20, 10_000_000)?,
             "resources" => self.resources = count(0, 1)? == 1,
             "rules.deny" => self.rules_deny = rule_use()?,
             "rules.challenge" => self.rules_challenge = rule_use()?,

@@ -65,6 +65,14 @@ fn scoring_again_changes_nothing_and_a_setting_re_ranks_without_import() {
     assert_ne!(first["scores_digest"], none["scores_digest"]);
     assert_eq!(query(&db, "SELECT count(*) AS n FROM ja4_processing.ml_detected_anomalies")[0]["n"], none["anomalies"]);
 
+    // A fit on a bounded sample is another model, the same one on any number of threads.
+    let few = ["--set", "learn_max=50"];
+    let bounded = score(&few);
+    assert_eq!(bounded["scores_digest"], score(&["--threads", "1", few[0], few[1]])["scores_digest"]);
+    assert_ne!(bounded["scores_digest"], first["scores_digest"]);
+    assert_eq!(bounded["models"][0]["fitted_on"], 50, "{bounded}");
+    assert!(bounded["notes"].to_string().contains("learned from 50 of"), "{bounded}");
+
     // A kept model scores as the fit did.
     let models = folder.path().join("models");
     let kept = score(&["--save-model", text(&models)]);

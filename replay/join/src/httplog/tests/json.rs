@@ -47,6 +47,19 @@ fn a_record_of_a_template() {
 }
 
 #[test]
+fn a_record_of_nginx() {
+    // As nginx 1.22 wrote it by datasets/record/logformat-nginx.conf, shortened.
+    let record = br#"{"v":1,"ts":"2026-11-21T02:02:11+00:00","src_ip":"127.0.0.1","src_port":"59052","dst_port":"18443","conn_id":"1","scheme":"https","host":"shop.example","request":"GET /\x22x\x5Cy?a=1 HTTP/2.0","status":"404","tls_protocol":"TLSv1.2","h":{"User-Agent":"Mozilla/5.0 \x22q\x22","Accept":"*/*","Referer":"-"}}"#;
+    let mut reader = JsonReader::default();
+    let event = reader.parse(record, &mut Damage::new(1)).unwrap();
+    assert_eq!((event.ts_ns, event.ts_resolution_ns), (1_795_226_531_000_000_000, 1_000_000_000));
+    assert_eq!((event.src_port, event.status, event.method.as_deref()), (Some(59_052), Some(404), Some("GET")));
+    assert_eq!((event.path.as_deref(), event.query.as_deref()), (Some("/\"x\\y"), Some("a=1")));
+    assert_eq!(event.header("user-agent"), Some("Mozilla/5.0 \"q\""));
+    assert!(event.header("referer").is_none() && reader.named_headers().absence_is_known(&event, "Referer"));
+}
+
+#[test]
 fn a_forged_record_is_damage_and_teaches_nothing() {
     let mut reader = JsonReader::default();
     // mod_ssl before 2.4.64 wrote the server name that the client sent without escapes.
