@@ -1,7 +1,7 @@
 //! ClientHello → JA4 from memory: how many a second one thread does (`docs/PERFORMANCE.md`).
 //!
 //! Usage: `hellos [ROUNDS]`. The hellos are like a browser's (517 bytes with padding, and 1,760 with a post-quantum key share),
-//! 512 of them with extensions in as many orders, names and GREASE values, so that nothing can be remembered from one to the next.
+//! 512 of them with extensions in as many orders, names and GREASE values. Only the last line asks the memo (`fingerprint/memo.rs`).
 
 // A program that measures, with inputs it makes itself.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::cast_possible_truncation)]
@@ -20,7 +20,9 @@ fn main() {
     time("parsed", rounds, &hellos, |hello| hello.message_bytes);
     time("JA4", rounds, &hellos, |hello| ja4_only(hello, HelloTransport::Tcp).len());
     time("JA4, JA4_r, JA4_o, JA4_ro", rounds, &hellos, |hello| ja4(hello, HelloTransport::Tcp).ja4.len());
-    time("JA3 and JA4, every form, name, ALPN", rounds, &hellos, |hello| ClientFacts::new(hello, HelloTransport::Tcp).ja3.len());
+    time("JA3 and JA4, every form, name, ALPN; met before", rounds, &hellos, |hello| {
+        ClientFacts::new(hello, HelloTransport::Tcp).ja3.len()
+    });
 }
 
 fn time(what: &str, rounds: usize, hellos: &[Vec<u8>], mut each: impl FnMut(&ClientHello<'_>) -> usize) {

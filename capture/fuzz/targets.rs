@@ -130,6 +130,7 @@ pub fn client_hello(data: &[u8]) {
             let facts = ClientFacts::new(&hello, transport);
             assert!(facts.ja4.ja4.len() == 36 && facts.ja3.len() == 32, "{:?}", facts.ja4);
             assert_eq!(facts.ja4.ja4.get(..10), facts.ja4.ja4_ro.get(..10));
+            assert_eq!(sorted_extensions(&facts.ja4.ja4_r), sorted_extensions(&facts.ja4.ja4_ro), "{:?}", facts.ja4);
         }
         for hello in [ServerHello::parse(data), ServerHello::parse_body(data)].into_iter().flatten() {
             assert_eq!(ServerFacts::new(&hello, transport).ja3s.len(), 32);
@@ -152,6 +153,14 @@ pub fn client_hello(data: &[u8]) {
     let (whole, parts) = (read(&[data]), read(&[head, tail]));
     // A reader that is through (or was led astray) is dropped by its caller; until then the cut changes nothing.
     assert!(parts.starts_with(&whole) || whole.starts_with(&parts), "cut at {cut}");
+}
+
+/// The extensions of a raw JA4, sorted, without those that the sorted form leaves out.
+fn sorted_extensions(raw: &str) -> Vec<&str> {
+    let list = raw.split('_').nth(2).unwrap_or_default();
+    let mut kinds = list.split(',').filter(|kind| !matches!(*kind, "" | "0000" | "0010")).collect::<Vec<_>>();
+    kinds.sort_unstable();
+    kinds
 }
 
 /// Datagrams: length (two bytes), direction (lowest bit of the first), bytes.

@@ -4,8 +4,9 @@
 //!
 //! Read next: `../record.rs` (prints them), `../sensor/` (makes them).
 
-use crate::fingerprint::ja3::{ja3_raw, ja3s_raw};
-use crate::fingerprint::ja4::{Ja4, ja4};
+use crate::fingerprint::ja3::ja3s_raw;
+use crate::fingerprint::ja4::Ja4;
+use crate::fingerprint::memo::{Texts, texts};
 use crate::fingerprint::text::{md5_hex, name_text};
 use crate::tls::hello::{
     ClientHello, EXT_ECH, EXT_ENCRYPT_THEN_MAC, EXT_PRE_SHARED_KEY, EXT_SESSION_TICKET, EXT_SUPPORTED_VERSIONS, HelloTransport,
@@ -47,7 +48,7 @@ impl ClientFacts {
     /// Reads them off a hello.
     #[must_use]
     pub fn new(hello: &ClientHello<'_>, transport: HelloTransport) -> Self {
-        let raw = ja3_raw(hello);
+        let Texts { ja3_raw, ja3, ja4 } = texts(hello, transport);
         let ticket = hello.extension(EXT_SESSION_TICKET).is_some_and(|data| !data.is_empty());
         let old_session = hello.extension(EXT_SUPPORTED_VERSIONS).is_none() && !hello.session_id.is_empty();
         Self {
@@ -61,9 +62,9 @@ impl ClientFacts {
             resumption: hello.extension(EXT_PRE_SHARED_KEY).is_some() || ticket || old_session,
             ech: hello.extension(EXT_ECH).is_some(),
             random: *hello.random,
-            ja3: md5_hex(raw.as_bytes()),
-            ja3_raw: raw,
-            ja4: ja4(hello, transport),
+            ja3,
+            ja3_raw,
+            ja4,
         }
     }
 }

@@ -141,7 +141,9 @@ impl Raw {
 }
 
 /// Appends values in ascending order as hexadecimal text. Hexadecimal of one width sorts as its numbers do.
-fn push_sorted_hex(out: &mut Vec<u8>, mut values: impl Iterator<Item = u16>) {
+fn push_sorted_hex(out: &mut Vec<u8>, values: impl Iterator<Item = u16>) {
+    // Asked again behind its end.
+    let mut values = values.fuse();
     let mut small = [0_u16; 128];
     let mut filled = 0_usize;
     for (place, value) in small.iter_mut().zip(values.by_ref()) {

@@ -8,6 +8,7 @@
 pub mod facts;
 pub mod ja3;
 pub mod ja4;
+mod memo;
 pub mod text;
 
 pub use facts::{ClientFacts, ServerFacts};

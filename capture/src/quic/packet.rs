@@ -4,7 +4,7 @@
 //! that exceeds the datagram ends the walk. Short-header packets end it as well: they have no length of their own.
 //! Read next: `keys.rs`, which opens an Initial packet found here.
 
-use super::version::long_kind;
+use super::version::{is_supported, long_kind};
 
 /// Longest connection ID of versions 1 and 2 (RFC 9000 17.2); drafts before had the same limit or were shorter.
 const CONNECTION_ID_MAX_BYTES: usize = 20;
@@ -81,8 +81,10 @@ pub fn version_of_long_header(payload: &[u8]) -> Option<u32> {
     let (version, rest) = rest.split_first_chunk::<4>()?;
     let version = u32::from_be_bytes(*version);
     let dcid_len = usize::from(*rest.first()?);
-    // RFC 8999 leaves 0x40 to the version; every version that we open sets it, Version Negotiation need not.
-    let form_fits = first & 0x80 != 0 && (first & 0x40 != 0 || version == 0);
+    // RFC 8999 leaves 0x40 to the version; those that we know set it, unless both ends agreed not to (RFC 9287). Version Negotiation
+    // need not. Where it is not set, only a version that is known by all its bits counts, not one reserved for greasing.
+    let known = || is_supported(version) && version & 0x0f0f_0f0f != 0x0a0a_0a0a;
+    let form_fits = first & 0x80 != 0 && (first & 0x40 != 0 || version == 0 || known());
     (form_fits && dcid_len <= CONNECTION_ID_MAX_BYTES && rest.len() > dcid_len).then_some(version)
 }
 
@@ -92,8 +94,9 @@ pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<Step<'a>> {
     let first = *whole.first()?;
     *rest = &[];
     if first & 0x80 == 0 {
-        // Zero bytes after the last packet are padding at UDP level that some stacks send.
-        return if first & 0x40 != 0 { Some(Step::Short(whole)) } else { Some(Step::Broken) };
+        // Zero bytes after the last packet are padding at UDP level that some stacks send; 0x40 may be clear (RFC 9287).
+        let padding = whole.iter().take(16).all(|byte| *byte == 0);
+        return Some(if padding { Step::Broken } else { Step::Short(whole) });
     }
     match parse_long(whole, first) {
         Some((packet, after)) => {

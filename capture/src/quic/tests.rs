@@ -114,6 +114,9 @@ fn version_is_read_from_long_headers_only() {
     assert_eq!(version_of_long_header(&hex(SERVER_V2)), Some(version::V2));
     assert_eq!(version_of_long_header(&hex("80000000000101020102")), Some(0));
     assert_eq!(version_of_long_header(b"GET / HTTP/1.1"), None);
+    // RFC 9287: the second bit may be clear, in versions that are known.
+    assert_eq!(version_of_long_header(&hex("80000000010101020102")), Some(1));
+    assert_eq!(version_of_long_header(&hex("800a0a0a0a0101020102")), None);
     assert_eq!(version_of_long_header(&hex("c00000000115")), None);
     assert!(is_supported(0xff00_001d) && is_supported(0x1a2a_3a4a) && !is_supported(0) && !is_supported(7));
 }

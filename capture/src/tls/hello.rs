@@ -95,13 +95,16 @@ impl<'a> Extensions<'a> {
         Self(bytes)
     }
 
-    /// Whole extensions in wire order; ends at the first that is cut off.
+    /// Whole extensions in wire order; ends, for good, at the first that is cut off.
     pub fn iter(self) -> impl Iterator<Item = Extension<'a>> + Clone + 'a {
         let mut cursor = Cursor::new(self.0);
         std::iter::from_fn(move || {
             let kind = cursor.u16()?;
-            let data = cursor.vec16()?;
-            Some(Extension { kind, data })
+            let data = cursor.vec16();
+            if data.is_none() {
+                cursor = Cursor::new(&[]);
+            }
+            data.map(|data| Extension { kind, data })
         })
     }
 
@@ -398,6 +401,12 @@ mod tests {
         let hello = ClientHello::parse_body(&body).expect("a hello");
         assert_eq!(hello.cipher_suites.iter().collect::<Vec<_>>(), [47, 53]);
         assert_eq!(hello.extensions.iter().count(), 0);
+    }
+
+    #[test]
+    fn extensions_end_for_good_where_one_is_cut_off() {
+        let mut extensions = Extensions::new(&[0, 1, 0, 0, 0, 13, 0xff, 0xff, 0, 43, 0, 0]).kinds();
+        assert_eq!([extensions.next(), extensions.next(), extensions.next()], [Some(1), None, None]);
     }
 
     #[test]

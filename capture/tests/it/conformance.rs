@@ -171,3 +171,27 @@ fn a_capture_with_keys_opens_its_requests() {
     assert_eq!(event.h2.as_ref(), record.h2.first());
     assert!(event.h2.is_some());
 }
+
+/// A connection of QUIC version 2 that resumes: its first request is sent as 0-RTT data, two more follow. The server clears the bit
+/// that every QUIC packet had set before RFC 9287.
+#[cfg(feature = "ja4plus")]
+#[test]
+fn a_capture_with_keys_opens_its_http3_requests() {
+    let Some(folder) = corpus() else { return };
+    let path = folder.join("ndpi/quic-v2.pcapng");
+    for threads in [1, 2, 3] {
+        let mut sink = crate::support::Everything::default();
+        let progress = &mut |_: &ja4_capture::Progress| std::ops::ControlFlow::Continue(());
+        let options = Options { threads, ..Options::default() };
+        let summary = ja4_capture::run_files(std::slice::from_ref(&path), &options, &mut sink, progress).expect("a capture");
+        assert_eq!((summary.counters.decrypted_connections, summary.counters.http_requests), (1, 3));
+        let record = sink.records.iter().find(|r| r.ja4.is_some()).expect("a handshake");
+        assert_eq!(record.ja4h.len(), 3);
+        assert!(record.ja4h.iter().all(|ja4h| ja4h.starts_with("ge30")), "{:?}", record.ja4h);
+        for (number, request) in sink.requests.iter().enumerate() {
+            assert_eq!((request.method.as_deref(), request.scheme.as_deref()), (Some("GET"), Some("https")));
+            assert_eq!((request.http_version.as_deref(), request.request_no), (Some("HTTP/3.0"), Some(number as u32)));
+            assert!(request.header("user-agent").is_some(), "{request:?}");
+        }
+    }
+}
