@@ -173,7 +173,7 @@ fn features(text: &mut String, explanation: &str, anomalous: bool) {
     let _ = writeln!(text, "\nFeatures that made the score (5 %, half, 95 % of the people on this site)");
     let parts: Vec<Part> = serde_json::from_str(explanation).unwrap_or_default();
     if parts.is_empty() {
-        let _ = writeln!(text, "  none kept");
+        let _ = writeln!(text, "  none kept: an ordinary session beyond the number that setting explain_max says");
     }
     for part in &parts {
         let _ = writeln!(
@@ -200,7 +200,7 @@ fn change(text: &mut String, parts: &[Part]) {
     if moves.is_empty() {
         let _ = writeln!(
             text,
-            "\nWould pass if\n  no change of up to six features is known (setting changes says for how many sessions it is sought)"
+            "\nWould pass if\n  no change of up to twelve features is known (setting changes says for how many sessions it is sought)"
         );
         return;
     }

@@ -16,7 +16,7 @@ use crate::catalogue::Transform;
 use crate::error::LabError;
 
 /// More features than this are no explanation.
-const MOST: usize = 6;
+const MOST: usize = 12;
 
 /// One feature moved.
 #[derive(Debug, Clone, Copy, PartialEq)]

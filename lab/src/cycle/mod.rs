@@ -8,6 +8,7 @@
 pub mod baseline;
 mod change;
 pub mod claims;
+mod explained;
 pub mod models;
 pub mod reason;
 mod sample;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use duckdb::arrow::array::RecordBatch;
-use ja4_models::{Explanation, Matrix};
+use ja4_models::Matrix;
 use ja4_replay::digest::{TableDigest, hex};
 use ja4_replay::store::Store;
 use rayon::prelude::*;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use self::change::{Change, Search};
+use self::explained::Explained;
 use self::models::{Lessons, META_MIN_LABELS, ModelSet};
 use self::sample::Sample;
 use self::settings::Settings;
@@ -41,6 +43,9 @@ const FEATURE_FRAME: &str = include_str!("../../../sql/shared/queries/feature_fr
 
 /// Features kept of each explanation, besides those of the nearest change.
 const PARTS_KEPT: usize = 8;
+
+/// The line of an ordinary session beyond `explain_max`.
+const NOT_EXPLAINED: &str = "Ordinary; not compared feature by feature (setting explain_max)";
 
 /// Columns of the view that name a session.
 const KEY_COLUMNS: usize = 4;
@@ -235,7 +240,7 @@ impl Task<'_> {
         let opinions = models.score(&matrix)?;
         let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
         let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
-        let explanation = models.explain(&matrix)?;
+        let explained = Explained::new(&models, &matrix, &opinions, threshold, settings.explain_max)?;
         let model_id = models.id();
         report.models.push(ModelReport {
             kind: self.kind.as_str(),
@@ -249,7 +254,7 @@ impl Task<'_> {
         let verdict = |(index, (opinion, row)): (usize, (models::Opinion, &usize))| {
             let row = *row;
             let change = changes.get(&index).map_or(&[][..], Vec::as_slice);
-            let (reason, explanation) = self.why(row, index, &features, &values, &explanation, &spans, change);
+            let (reason, explanation) = self.why(row, index, &features, &values, explained.shares(index), &spans, change);
             Verdict {
                 row,
                 kind: self.kind,
@@ -423,19 +428,23 @@ impl Task<'_> {
         index: usize,
         features: &[&Feature],
         values: &Matrix,
-        explanation: &Explanation,
+        shares: Option<&[f64]>,
         spans: &[reason::Span],
         change: &[Change],
     ) -> (String, String) {
         let without = &self.plan.settings.without;
         let moved = |column: usize| change.iter().find(|change| change.column == column).map(|change| change.to);
         let kept = PARTS_KEPT + without.len();
-        let mut parts = reason::parts(features, values.row(index), explanation.row(index), spans, kept, moved);
+        let told = |shares| reason::parts(features, values.row(index), shares, spans, kept, moved);
+        let mut parts = shares.map_or_else(Vec::new, told);
         // What is switched off took no part, and its value is not the session's.
         parts.retain(|part| !without.iter().any(|name| name == part.feature));
         let contradictions = self.claims.contradictions(row);
         let share = self.claims.claimed(row).map(|claim| (self.claims.share(row), claim));
-        let line = reason::line(self.claims.declared(row), &contradictions, features, &parts, share);
+        let declared = self.claims.declared(row);
+        let silent = shares.is_none() && declared.is_none() && contradictions.is_empty();
+        let line =
+            if silent { NOT_EXPLAINED.to_owned() } else { reason::line(declared, &contradictions, features, &parts, share) };
         let json = serde_json::to_string(&parts).unwrap_or_default();
         (line, json)
     }

@@ -172,7 +172,7 @@ impl Bench {
     }
 
     /// The nearest change under which a session with these values passes: features by place, and where they would have to be. `None`
-    /// where none of up to six features is known; empty where it passes already.
+    /// where none of up to twelve features is known; empty where it passes already.
     ///
     /// # Errors
     /// Values of another number than features.

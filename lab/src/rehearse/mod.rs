@@ -194,7 +194,7 @@ impl Rehearsal {
         match nearest {
             _ if !after.anomalous => text.push_str("\nIt passes as it is.\n"),
             Some(changes) => list(&mut text, title, "none", changes),
-            None => list(&mut text, title, "no change of up to six features is known", &[]),
+            None => list(&mut text, title, "no change of up to twelve features is known", &[]),
         }
         text
     }

@@ -56,10 +56,11 @@ fn kinds_that_no_model_saw_are_found() {
     let frame = frame_of(&*store);
     let report = evaluate::leave_one_out(&frame, &truths(&*store, &frame), &Settings::default()).unwrap();
     eprintln!("{}", report.text());
-    let [forest, autoencoder, boosted, together] = report.all.voices.map(Option::unwrap);
+    let together = report.all.voices[3].unwrap();
     assert!(together.auroc >= 0.95, "{}", together.auroc);
-    let best = [forest, autoencoder, boosted].map(|voice| voice.auroc).into_iter().fold(0.0, f64::max);
-    assert!(together.auroc >= best, "together {} against {best}", together.auroc);
+    // On the same sessions: a voice that was not asked about the hard ones is not the better for it.
+    let lead = report.all.lead.as_ref().unwrap();
+    assert!(lead.difference >= 0.0, "{lead:?}");
     assert!(together.recall_at_1pct_fpr >= 0.8, "{}", together.recall_at_1pct_fpr);
     // On no kind does a single voice do better than this sample can show; on browsers driven by programs together they do well.
     for kind in &report.kinds {

@@ -106,7 +106,7 @@ impl Rehearsals {
             }
             Some(Err(message)) => notice(ui, message, true),
             Some(Ok(None)) => {
-                ui.weak("No change of up to six features is known.");
+                ui.weak("No change of up to twelve features is known.");
             }
             Some(Ok(Some(changes))) => {
                 for change in changes {
