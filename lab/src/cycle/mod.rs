@@ -265,7 +265,11 @@ impl Task<'_> {
                 threshold,
                 anomaly: opinion.score >= threshold,
                 // The ensemble's own steps hold for its own threshold only.
-                severity: if settings.threshold.is_some() { severity(opinion.score, threshold) } else { opinion.severity },
+                severity: if settings.threshold.is_some() {
+                    models::severity(opinion.score, threshold)
+                } else {
+                    opinion.severity
+                },
                 reason,
                 explanation,
                 population_share: self.claims.share(row),
@@ -464,18 +468,6 @@ fn allow(frame: &FeatureFrame, settings: &Settings, verdicts: &mut [Verdict]) ->
     Ok(())
 }
 
-/// Four steps between a threshold that the analyst set and 1.
-fn severity(score: f64, threshold: f64) -> &'static str {
-    let above = (score - threshold) / (1.0 - threshold).max(1e-9);
-    match above {
-        above if above < 0.0 => "none",
-        above if above < 0.15 => "low",
-        above if above < 0.35 => "medium",
-        above if above < 0.6 => "high",
-        _ => "critical",
-    }
-}
-
 /// The same settings over the same models have the same id, so that a repeated run replaces its own record.
 fn run_id(settings: &Settings, report: &CycleReport) -> String {
     let mut all = Sha256::new();
@@ -492,17 +484,4 @@ fn indices(flags: &[bool], wanted: bool) -> Vec<usize> {
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn severity_rises_with_the_score() {
-        assert_eq!(severity(0.4, 0.5), "none");
-        assert_eq!(severity(0.5, 0.5), "low");
-        assert_eq!(severity(1.0, 0.5), "critical");
-        assert_eq!(severity(1.0, 1.0), "low");
-    }
 }

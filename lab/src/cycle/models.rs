@@ -199,3 +199,28 @@ fn file_name(kind: ModelKind) -> String {
 fn at_least_two(matrix: &Matrix) -> Matrix {
     if matrix.rows() == 1 { matrix.select_rows(&[0, 0]) } else { matrix.clone() }
 }
+
+/// Four steps between a threshold that the analyst set and 1.
+pub(super) fn severity(score: f64, threshold: f64) -> &'static str {
+    let above = (score - threshold) / (1.0 - threshold).max(1e-9);
+    match above {
+        above if above < 0.0 => "none",
+        above if above < 0.15 => "low",
+        above if above < 0.35 => "medium",
+        above if above < 0.6 => "high",
+        _ => "critical",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn severity_rises_with_the_score() {
+        assert_eq!(severity(0.4, 0.5), "none");
+        assert_eq!(severity(0.5, 0.5), "low");
+        assert_eq!(severity(1.0, 0.5), "critical");
+        assert_eq!(severity(1.0, 1.0), "low");
+    }
+}
