@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "sessions",
     "explain",
     "rehearse",
+    "export",
     "sql",
     "features",
     "anomaly",
