@@ -1,6 +1,6 @@
 //! `rehearse`: a session, changed as its client could change it, before the voices.
 //!
-//! Promises: nothing is written; a wrong change is a sentence before anything is fitted in vain. Read next: `crate::rehearse`.
+//! Promises: nothing is written; with `--model`, nothing is fitted. Read next: `crate::rehearse`.
 
 use super::args::SummaryFormat;
 use super::args::rehearse::RehearseArgs;

@@ -26,20 +26,29 @@ fn a_session_is_changed_until_it_passes() {
         assert_eq!(same["voices"][place]["measured"], stored[column], "{column}");
         assert_eq!(same["voices"][place]["changed"], stored[column], "{column}");
     }
+    // From here on with the models kept, which need no fit.
+    let kept = folder.path().join("kept");
+    lab_ok(&["score", "--db", text(&db), "--save-model", text(&kept)]);
     let nearest = same["nearest"].as_array().unwrap();
     assert!(!nearest.is_empty(), "{same}");
     // What is offered does flip the verdict, and leaving one of it out does not.
     let sets: Vec<String> =
         nearest.iter().map(|change| format!("--set={}={}", change["feature"].as_str().unwrap(), change["to"])).collect();
     let with = |sets: &[String]| {
-        let all: Vec<&str> = [id, "--db", text(&db), "--no-nearest"].into_iter().chain(sets.iter().map(String::as_str)).collect();
+        let all: Vec<&str> = [id, "--db", text(&db), "--no-nearest", "--model", text(&kept)]
+            .into_iter()
+            .chain(sets.iter().map(String::as_str))
+            .collect();
         json(&all)
     };
     let passed = with(&sets);
     assert_eq!(passed["anomalous"]["measured"], true);
     assert_eq!(passed["anomalous"]["changed"], false, "{passed}");
     assert_eq!(with(&sets[1..])["anomalous"]["changed"], true);
-    let told = lab_ok(&[&["rehearse", id, "--db", text(&db)], &sets.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    let told = lab_ok(
+        &[&["rehearse", id, "--db", text(&db), "--model", text(&kept)], &sets.iter().map(String::as_str).collect::<Vec<_>>()[..]]
+            .concat(),
+    );
     assert!(told.contains("It passes as it is.") && told.contains(nearest[0]["feature"].as_str().unwrap()), "{told}");
     // A control moves the features it names.
     let slow = with(&["--set=rate=0.5".to_owned(), "--set=alpn=http1".to_owned()]);
@@ -55,11 +64,11 @@ fn a_session_is_changed_until_it_passes() {
         ("alpn=h9", "alpn can be h2, http1"),
         ("rate=0", "from 0.001 to 1000"),
     ] {
-        let message = lab_fails(&["rehearse", id, "--db", text(&db), "--set", change]);
+        let message = lab_fails(&["rehearse", id, "--db", text(&db), "--model", text(&kept), "--set", change]);
         assert!(message.contains(means), "{change}: {message}");
     }
     assert!(lab_fails(&["rehearse", "0000000000000000", "--db", text(&db)]).contains("no stored session has the id"));
-    let models = folder.path().join("kept");
-    let refused = lab_fails(&["score", "--db", text(&db), "--set", "without+=hits", "--save-model", text(&models)]);
+    let other = folder.path().join("other");
+    let refused = lab_fails(&["score", "--db", text(&db), "--set", "without+=hits", "--save-model", text(&other)]);
     assert!(refused.contains("without+"), "{refused}");
 }
