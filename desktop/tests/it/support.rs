@@ -112,7 +112,7 @@ pub fn until(window: &mut Window, what: &str, done: impl Fn(&App) -> bool) {
         if done(app(window)) {
             return;
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "no {what} within a minute; told: {:?}", app(window).told());
+        assert!(begin.elapsed() < Duration::from_secs(300), "no {what} within five minutes; told: {:?}", app(window).told());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
