@@ -3,7 +3,6 @@
 //! Promises: the oracle is the row keys themselves; the sums behind the views must agree too, since a retried block that is dropped
 //! from the table and counted again in a view is a doubled row as well.
 //!
-//! The long form: `JA4_NETWORK_SECONDS=300 cargo test --release --workspace --test it -- bad_network --nocapture`.
 //! Read next: `replay/src/store/clickhouse/append.rs`.
 
 use std::io::{Read, Write};
@@ -23,7 +22,7 @@ use crate::support::query;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
+pub enum Fate {
     Passes,
     /// The connection is closed before anything is read.
     Refused,
@@ -37,9 +36,9 @@ enum Fate {
     ResetAfterCommit,
 }
 
-/// A repeatable choice: most requests pass, so that the test ends.
-fn fate(number: u64) -> Fate {
-    let dice = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 33;
+/// A repeatable choice: enough requests pass for the test to end.
+pub fn fate(number: u64) -> Fate {
+    let dice = dice(number);
     match dice % 10 {
         0 => Fate::Refused,
         1 => Fate::Slow,
@@ -50,30 +49,52 @@ fn fate(number: u64) -> Fate {
     }
 }
 
-struct Proxy {
-    port: u16,
-    requests: Arc<AtomicU64>,
+/// A number without pattern, the same every time.
+pub fn dice(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 33
+}
+
+/// Stands between a program and the server.
+pub struct Proxy {
+    pub port: u16,
+    pub requests: Arc<AtomicU64>,
     /// Requests that did not simply pass.
-    troubles: Arc<AtomicU64>,
+    pub troubles: Arc<AtomicU64>,
 }
 
 impl Proxy {
-    fn start(server: String, fate: impl Fn(u64) -> Fate + Send + Sync + 'static) -> Self {
+    /// `fate` decides by the number of the request, before anything of it is read.
+    pub fn start(server: String, fate: impl Fn(u64) -> Fate + Send + Sync + 'static) -> Self {
+        Self::serve(server, fate, |_| None)
+    }
+
+    /// `fate` decides by the bytes of the whole request.
+    fn start_by_length(server: String, fate: impl Fn(usize) -> Fate + Send + Sync + 'static) -> Self {
+        Self::serve(server, |_| Fate::Passes, move |bytes| Some(fate(bytes)))
+    }
+
+    fn serve(
+        server: String,
+        fate: impl Fn(u64) -> Fate + Send + Sync + 'static,
+        by_length: impl Fn(usize) -> Option<Fate> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let proxy = Self { port, requests: Arc::default(), troubles: Arc::default() };
         let (requests, troubles, fate) = (Arc::clone(&proxy.requests), Arc::clone(&proxy.troubles), Arc::new(fate));
+        let by_length = Arc::new(by_length);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (requests, troubles, fate, server) =
                     (Arc::clone(&requests), Arc::clone(&troubles), Arc::clone(&fate), server.clone());
+                let by_length = Arc::clone(&by_length);
                 std::thread::spawn(move || {
                     let fate = fate(requests.fetch_add(1, Ordering::Relaxed));
                     if fate != Fate::Passes {
                         troubles.fetch_add(1, Ordering::Relaxed);
                     }
                     // A broken connection is what this is about.
-                    let _ = pass(client, &server, fate);
+                    let _ = pass(client, &server, fate, &*by_length);
                 });
             }
         });
@@ -82,11 +103,12 @@ impl Proxy {
 }
 
 /// One request of a connection, which is closed afterwards.
-fn pass(mut client: TcpStream, server: &str, fate: Fate) -> std::io::Result<()> {
+fn pass(mut client: TcpStream, server: &str, fate: Fate, by_length: &dyn Fn(usize) -> Option<Fate>) -> std::io::Result<()> {
     if fate == Fate::Refused {
         return client.shutdown(Shutdown::Both);
     }
     let request = read_request(&mut client)?;
+    let fate = by_length(request.len()).unwrap_or(fate);
     match fate {
         Fate::Answers500 => {
             client.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops")?;
@@ -141,6 +163,36 @@ fn read_request(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 }
 
 #[test]
+fn a_connection_cut_at_a_hundred_places_of_an_insert_loses_and_doubles_nothing() {
+    let Some(server) = Server::start() else { return };
+    store::open(&server.address, &OpenOptions::default()).unwrap().migrate().unwrap();
+    // Only the insert itself is cut: of every three requests (keys, insert, keys of the repetition) none but a POST with rows is long.
+    let cuts = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&cuts);
+    let proxy = Proxy::start_by_length(server.host_port(), move |bytes| {
+        if bytes < 4096 {
+            return Fate::Passes;
+        }
+        let number = counted.fetch_add(1, Ordering::Relaxed);
+        // Each insert is cut once and then let through.
+        if number % 2 == 0 { Fate::Cut(dice(number) % 1000) } else { Fate::Passes }
+    });
+    let address = PathBuf::from(format!("clickhouse://default@127.0.0.1:{}/?timeout=60", proxy.port));
+    let mut store = store::open(&address, &OpenOptions::default()).unwrap();
+    for insert in 0..100 {
+        // One day, so one block.
+        let rows: Vec<HttpLogRow> = (0..50).map(|row| row_of((insert * 50 + row) * 2)).collect();
+        let ((), failures) = retried(|| store.append(&rows).map(drop));
+        assert_eq!(failures, 1, "insert {insert} was not cut once");
+    }
+    assert_eq!(cuts.load(Ordering::Relaxed), 200);
+    let counted =
+        query(&server.address, "SELECT count(*) AS stored, count(DISTINCT row_lo) AS distinct_rows FROM ja4_logs.http_logs");
+    assert_eq!(counted[0], serde_json::json!({ "stored": 5000, "distinct_rows": 5000 }));
+    assert_eq!(query(&server.address, "SELECT sum(hits) AS n FROM ja4_processing.agg_path_1h")[0]["n"], 5000);
+}
+
+#[test]
 fn nothing_is_lost_and_nothing_doubled_through_a_bad_network() {
     let Some(server) = Server::start() else { return };
     let mut direct = store::open(&server.address, &OpenOptions::default()).unwrap();
@@ -149,14 +201,9 @@ fn nothing_is_lost_and_nothing_doubled_through_a_bad_network() {
     let address = PathBuf::from(format!("clickhouse://default@127.0.0.1:{}/?timeout=60", proxy.port));
     // Only opening may fail here: then it is tried again, as a service does.
     let mut store = retried(|| store::open(&address, &OpenOptions::default())).0;
-    let seconds: Option<u64> = std::env::var("JA4_NETWORK_SECONDS").ok().and_then(|text| text.parse().ok());
-    let (batches, rows_each) = match seconds {
-        Some(seconds) => (seconds * 4, 500_u64),
-        None => (30, 200),
-    };
+    let (batches, rows_each) = (30, 200_u64);
     let folder = server.folder().join("spool");
     let mut spool = open_spool(&folder);
-    let begin = Instant::now();
     let mut failures = 0;
     for batch in 0..batches {
         // Every batch crosses midnight, so that it is two blocks of which only one may have been stored.
@@ -169,10 +216,6 @@ fn nothing_is_lost_and_nothing_doubled_through_a_bad_network() {
         if dies {
             drop(spool);
             spool = open_spool(&folder);
-        }
-        if seconds.is_some() {
-            let due = Duration::from_millis((batch + 1) * 250);
-            std::thread::sleep(due.saturating_sub(begin.elapsed()));
         }
     }
     let drained = Instant::now();

@@ -6,4 +6,5 @@ FROM ja4_processing.v_requests
 WHERE win_ms >= CAST(? AS BIGINT) AND win_ms < CAST(? AS BIGINT)
 GROUP BY win_ms, src_ip, ja4, host, client_ip, asn, country, user_agent, path, accept, accept_language, accept_encoding, content_type, origin,
   referer, sec_ch_ua, sec_ch_ua_mobile, sec_ch_ua_platform, sec_fetch_site, sec_fetch_mode, sec_fetch_dest, x_requested_with
-ORDER BY win_ms, src_ip, ja4, host, user_agent, path;
+ORDER BY win_ms, src_ip, ja4, host, user_agent, path, client_ip, asn, country, accept, accept_language, accept_encoding, content_type, origin,
+  referer, sec_ch_ua, sec_ch_ua_mobile, sec_ch_ua_platform, sec_fetch_site, sec_fetch_mode, sec_fetch_dest, x_requested_with;

@@ -4,4 +4,5 @@ SELECT severity, kind, src_ip, host, path, attempts, failed_share, attempts_per_
 FROM ja4_processing.view_form_bruteforce_detected
 WHERE (/*condition*/ 1 = 1)
 ORDER BY /*order*/ attempts DESC
+  , win_ms, src_ip, host, path, ja4, user_agent
 LIMIT /*limit*/ 1000;

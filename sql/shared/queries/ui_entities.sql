@@ -3,4 +3,5 @@ SELECT kind, entity, hits, label, country, ips, ja4s, hosts, user_agents, error_
 FROM ja4_processing.view_dashboard_entities
 WHERE kind = ? AND (/*condition*/ 1 = 1)
 ORDER BY /*order*/ hits DESC
+  , entity
 LIMIT /*limit*/ 1000;

@@ -10,4 +10,5 @@ SELECT ja4, hits, ips, hosts, user_agents, families, browser, bot, mismatches, f
 ) AS grouped
 WHERE (/*condition*/ 1 = 1)
 ORDER BY /*order*/ hits DESC
+  , ja4
 LIMIT /*limit*/ 1000;

@@ -4,4 +4,5 @@ SELECT ts_ns, src_ip, host, method, path, query, status, response_bytes, duratio
 FROM ja4_logs.http_logs
 WHERE (/*condition*/ 1 = 1)
 ORDER BY /*order*/ ts_ns
+  , ts_ns, row_hi, row_lo
 LIMIT /*limit*/ 1000;

@@ -3,4 +3,5 @@ SELECT src_ip, host, kind, ja4s, user_agents, identities, hits, mismatch_share, 
 FROM ja4_processing.view_host_ip_ja4_rotation
 WHERE (/*condition*/ 1 = 1)
 ORDER BY /*order*/ ja4s DESC
+  , win_ms, src_ip, host
 LIMIT /*limit*/ 1000;

@@ -4,4 +4,5 @@ SELECT score, severity, src_ip, host, hits, ua_family, ja4, country, as_name, re
 FROM ja4_processing.ml_all_scores
 WHERE (/*condition*/ 1 = 1)
 ORDER BY /*order*/ score DESC
+  , win_ms, session_id
 LIMIT /*limit*/ 1000;
