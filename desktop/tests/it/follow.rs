@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use eframe::egui::Key;
+use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use ja4_desktop::data::table::Table;
 use ja4_lab::sessions;
@@ -106,7 +107,7 @@ fn a_running_database_is_followed_until_it_goes_away() {
         window.run_steps(1);
         window.get_by_label("Token").type_text(token);
         window.run_steps(2);
-        window.get_by_label("Open").click();
+        window.get_by_role_and_label(Role::Button, "Open").click();
         settle(window);
     };
     open(&mut window, "wrong");
