@@ -74,7 +74,8 @@ fn within(point: &[f32], block: &[f32], limit: f32) -> u32 {
         }
     }
     // What is not a number (a lane beyond the points, a square too large) is looked at exactly.
-    sums.iter().enumerate().fold(0, |bits, (lane, sum)| bits | (u32::from(!(*sum > limit)) << lane))
+    let near = |sum: f32| sum <= limit || sum.is_nan();
+    sums.iter().enumerate().fold(0, |bits, (lane, sum)| bits | (u32::from(near(*sum)) << lane))
 }
 
 #[inline(always)]
