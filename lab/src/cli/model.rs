@@ -60,7 +60,7 @@ fn fit(registry: &Registry, db: &Path, name: &str, plan: &CyclePlan, threads: us
         crate::audit::check_name("--name", name)?;
     }
     let store = open_to_change(db, threads)?;
-    let (id, report) = registry.fit(&*store, &plan, name, "", Console::now_ns())?;
+    let (id, report) = registry.fit(&*store, plan, name, "", Console::now_ns())?;
     for note in &report.notes {
         console.note(note);
     }

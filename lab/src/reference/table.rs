@@ -47,11 +47,12 @@ impl Table {
         let is_csv = file.ends_with(".csv");
         let mut table = Self { file: file.to_owned(), ..Self::default() };
         for line in text.lines() {
-            if line.starts_with('#') && table.rows.is_empty() && (is_csv || table.header.is_empty()) {
+            let remark = line.starts_with('#') && (is_csv || table.header.is_empty());
+            if remark && table.rows.is_empty() {
                 table.comments.push(line.to_owned());
             } else if table.header.is_empty() {
                 table.header = line.to_owned();
-            } else if !line.is_empty() && !(is_csv && line.starts_with('#')) {
+            } else if !line.is_empty() && !remark {
                 table.rows.push(line.to_owned());
             }
         }

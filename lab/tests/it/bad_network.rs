@@ -175,7 +175,7 @@ fn a_connection_cut_at_a_hundred_places_of_an_insert_loses_and_doubles_nothing()
         }
         let number = counted.fetch_add(1, Ordering::Relaxed);
         // Each insert is cut once and then let through.
-        if number % 2 == 0 { Fate::Cut(dice(number) % 1000) } else { Fate::Passes }
+        if number.is_multiple_of(2) { Fate::Cut(dice(number) % 1000) } else { Fate::Passes }
     });
     let address = PathBuf::from(format!("clickhouse://default@127.0.0.1:{}/?timeout=60", proxy.port));
     let mut store = store::open(&address, &OpenOptions::default()).unwrap();

@@ -107,6 +107,7 @@ pub struct Delivered {
 impl Deliverer {
     /// Takes over an outbox that was opened with the sinks' names as consumers.
     #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "what the thread is made of, handed over once")]
     pub fn new(
         outbox: Spool,
         sinks: Vec<Box<dyn Sink>>,
