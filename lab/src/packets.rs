@@ -193,11 +193,13 @@ pub fn write_pcap(out: &mut dyn Write, packets: &[ConnectionPacket]) -> io::Resu
     Ok(written)
 }
 
-/// Where a capture of this name can be found: in one of `folders`, as far as they exist.
+/// Where a capture of this name and size can be found: in one of `folders`, as far as they exist. Many captures have the same name; one
+/// of another size is another one.
 #[must_use]
-pub fn reachable(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+pub fn reachable(name: &str, bytes: u64, folders: &[PathBuf]) -> Option<PathBuf> {
     let plain = Path::new(name).file_name()?;
-    folders.iter().map(|folder| folder.join(plain)).find(|path| path.is_file())
+    let is_it = |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.len() == bytes);
+    folders.iter().map(|folder| folder.join(plain)).find(is_it)
 }
 
 #[cfg(test)]
@@ -230,7 +232,10 @@ mod tests {
         write_pcap(&mut std::fs::File::create(&path).unwrap(), &found).unwrap();
         assert_eq!(of_connection(&[path], client, (0, i64::MAX), 1_000).unwrap(), found);
         assert_eq!(of_connection(&captures, client, (0, 1), 1_000).unwrap(), []);
-        assert!(reachable("capture.pcap.gz", &[PathBuf::from("/nowhere"), root]).is_some());
+        let (bytes, other) = (captures[0].metadata().unwrap().len(), crate::dataset::default_root().join("site-module"));
+        let folders = [PathBuf::from("/nowhere"), other, root];
+        assert_eq!(reachable("capture.pcap.gz", bytes, &folders), Some(folders[2].join("capture.pcap.gz")));
+        assert_eq!(reachable("capture.pcap.gz", bytes + 1, &folders), None);
     }
 
     #[test]

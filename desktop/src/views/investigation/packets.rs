@@ -24,8 +24,8 @@ use crate::widgets::{rows_or_reason, text};
 #[derive(Debug, Default)]
 pub struct Packets {
     asked: Option<Ask>,
-    /// What the files were looked up for: names of captures, with what was found.
-    looked: Option<(Vec<String>, Vec<PathBuf>)>,
+    /// What the files were looked up for: names and sizes of captures, with what was found.
+    looked: Option<(Vec<(String, u64)>, Vec<PathBuf>)>,
     grid: GridState,
 }
 
@@ -66,9 +66,9 @@ impl Packets {
     /// Captures of the database that can be reached: in the folders of the settings, beside the database, in the recorded sets.
     fn captures(&mut self, cx: &Cx<'_>) -> Vec<PathBuf> {
         let Some(inputs) = cx.data.table((ID, "inputs")) else { return Vec::new() };
-        let names: Vec<String> = (0..inputs.rows())
+        let names: Vec<(String, u64)> = (0..inputs.rows())
             .filter(|row| inputs.text(*row, "kind") == "capture")
-            .map(|row| inputs.text(row, "name").into_owned())
+            .map(|row| (inputs.text(row, "name").into_owned(), u64::try_from(inputs.int(row, "bytes")).unwrap_or(0)))
             .collect();
         if let Some((known, found)) = &self.looked
             && *known == names
@@ -80,7 +80,7 @@ impl Packets {
         if let Ok(sets) = dataset::list(&dataset::default_root()) {
             folders.extend(sets.into_iter().map(|set| set.folder));
         }
-        let found: Vec<PathBuf> = names.iter().filter_map(|name| reachable(name, &folders)).collect();
+        let found: Vec<PathBuf> = names.iter().filter_map(|(name, bytes)| reachable(name, *bytes, &folders)).collect();
         self.looked = Some((names, found.clone()));
         found
     }
