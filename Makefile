@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` shows the main job on real input, `make test` runs everything that CI runs.
 # Both build once, into one target directory, with one profile and one feature set; a cold build compiles DuckDB and takes
-# about 35 minutes on two cores, later ones seconds. Set CARGO_TARGET_DIR to share it between checkouts.
+# about 40 minutes on two cores, later ones seconds. Set CARGO_TARGET_DIR to share it between checkouts.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
