@@ -76,7 +76,7 @@ fn a_replay_of_what_was_seen_live_gives_the_same_digests() {
 
 /// Two connections from one port, each reset at its end so that the port is free at once; then three requests of a strange client.
 const CLIENT: &str = r#"
-import http.client, socket, ssl, struct, sys
+import http.client, socket, ssl, struct, sys, time
 server, number = sys.argv[1], sys.argv[2]
 context = ssl._create_unverified_context()
 for path in ("/reuse1", "/reuse2"):
@@ -102,6 +102,8 @@ for site, alpn in (("www.example", "x-one"), ("other.example", "x-other")):
     t.sendall(f"GET /site/{site} HTTP/1.1\r\nHost: {site}\r\n\r\n".encode())
     assert t.recv(4096)
     t.close()
+    # Longer than the tolerance of the clocks (100 ms), as an address translation that gives a port again would leave it.
+    time.sleep(0.25)
 # As behind a balancer that speaks the PROXY protocol: its line comes before the ClientHello.
 s = socket.create_connection((server, 8443))
 s.sendall(f"PROXY TCP4 203.0.113.{number} 10.0.0.1 40000 443\r\n".encode())
@@ -247,9 +249,8 @@ impl Stage {
         assert!(key.unwrap().status.success());
     }
 
-    /// Each request of two sites on one address and port has the handshake of its own client, or says that it is ambiguous (on a fast
-    /// machine the port comes again within milliseconds); one through the PROXY protocol has that of the client behind it, whose address
-    /// is told beside the balancer's.
+    /// Each request of two sites on one address and port has the handshake of its own client, and one through the PROXY protocol that of
+    /// the client behind it, whose address is told beside the balancer's.
     fn assert_told_apart(&self, db: &Path) {
         let select = "SELECT path, sni, alpn, src_ip, client_ip, match_kind FROM ja4_logs.http_logs
                       WHERE (path LIKE '/site/%' OR path = '/proxied') AND match_kind <> 'no_handshake' ORDER BY path, ts_ns";
@@ -265,7 +266,7 @@ impl Stage {
                     ("www.example", "")
                 }
             };
-            assert!(row["match_kind"] == "ambiguous" || row["sni"] == site && row["alpn"] == alpn, "{row}");
+            assert!(row["sni"] == site && row["alpn"] == alpn, "{row}");
         }
         let paths: std::collections::BTreeSet<_> = rows.iter().filter_map(|row| row["path"].as_str()).collect();
         assert_eq!(paths.len(), 3, "each kind of visit was joined at least once: {rows:#?}");
