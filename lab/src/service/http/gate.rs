@@ -125,7 +125,7 @@ pub struct Connection {
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(context, buffer) {
-            self.silence.set(tokio::time::sleep(SILENCE));
+            self.silence.set(sleep(SILENCE));
             return Poll::Ready(result);
         }
         if self.silence.as_mut().poll(context).is_ready() || self.life.as_mut().poll(context).is_ready() {
