@@ -1,7 +1,10 @@
 //! Squared distances from one point to a block of points, with whatever vector registers the processor has.
 //!
-//! Promises: the same additions in the same order on every instruction set (no fused multiply-add), so the same bits.
-//! Single precision serves to pass over what is far (`screen.rs`). `pulp` detects the instruction set and wraps it safely.
+//! Promises: in double precision the same additions in the same order on every instruction set (no fused multiply-add), so the same
+//! bits. Single precision serves to pass over what is far (`screen.rs`), where rounding is allowed for, and may fuse.
+//! `pulp` detects the instruction set and wraps it safely.
+
+use pulp::{Simd, WithSimd};
 
 /// Points of a block.
 pub(super) const LANES: usize = 32;
@@ -26,14 +29,12 @@ impl Kernel {
         self.run(|| squared_distances(point, block, out))
     }
 
-    /// Which points of a block are not farther than `limit` (squared), in single precision, as bits.
-    pub(super) fn within(self, point: &[f32], block: &[f32], limit: f32) -> u32 {
-        self.run(|| within(point, block, limit))
-    }
-
-    /// Squared distance from a point to the nearest place of a box.
-    pub(super) fn to_box(self, point: &[f64], low: &[f64], high: &[f64]) -> f64 {
-        self.run(|| between([point, point, low, high]))
+    /// What each seeker may find in a block, in single precision ([`Sift`]).
+    pub(super) fn sift(self, sift: Sift<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        self.arch.dispatch(sift);
+        #[cfg(not(target_arch = "x86_64"))]
+        sift.with_simd(pulp::Scalar::new());
     }
 
     /// Squared distance between the nearest places of two boxes: low and high of one, low and high of the other.
@@ -63,19 +64,79 @@ impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
     }
 }
 
-#[inline(always)]
-fn within(point: &[f32], block: &[f32], limit: f32) -> u32 {
-    let mut sums = [0.0_f32; LANES];
-    let (columns, _) = block.as_chunks::<LANES>();
-    for (value, column) in point.iter().zip(columns) {
-        for (sum, other) in sums.iter_mut().zip(column) {
-            let difference = value - other;
-            *sum += difference * difference;
+/// Many points look into one block: the block stays in the processor while they take turns.
+pub(super) struct Sift<'a> {
+    /// Points row by row, `width` values each; those beyond the columns are 0.
+    pub(super) rows: &'a [f32],
+    pub(super) width: usize,
+    /// Points that look, each with its limit (squared).
+    pub(super) seekers: &'a [(usize, f32)],
+    /// The block's box, `width` values each.
+    pub(super) low: &'a [f32],
+    pub(super) high: &'a [f32],
+    /// Column after column, [`LANES`] values each.
+    pub(super) block: &'a [f32],
+    /// For each seeker the lanes not farther than its limit, as bits.
+    pub(super) found: &'a mut [u32],
+}
+
+impl WithSimd for Sift<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for ((point, limit), found) in self.seekers.iter().zip(self.found) {
+            let row = &self.rows[point * self.width..(point + 1) * self.width];
+            let far = beyond(simd, row, self.low, self.high) > *limit;
+            *found = if far { 0 } else { within(simd, row, self.block, *limit) };
         }
     }
-    // What is not a number (a lane beyond the points, a square too large) is looked at exactly.
-    let near = |sum: f32| sum <= limit || sum.is_nan();
-    sums.iter().enumerate().fold(0, |bits, (lane, sum)| bits | (u32::from(near(*sum)) << lane))
+}
+
+/// Values that fill the widest registers in single precision.
+pub(super) const WIDE: usize = 16;
+
+/// Squared distance from a point to a box.
+#[inline(always)]
+fn beyond<S: Simd>(simd: S, point: &[f32], low: &[f32], high: &[f32]) -> f32 {
+    let [(point, _), (low, _), (high, _)] = [point, low, high].map(S::as_simd_f32s);
+    let zero = simd.splat_f32s(0.0);
+    let sums = point.iter().zip(low).zip(high).fold(zero, |sum, ((&point, &low), &high)| {
+        let out = simd.max_f32s(simd.sub_f32s(low, point), simd.sub_f32s(point, high));
+        let gap = simd.max_f32s(out, zero);
+        simd.mul_add_e_f32s(gap, gap, sum)
+    });
+    simd.reduce_sum_f32s(sums)
+}
+
+/// Which points of a block are not farther than `limit`, as bits; two registers of them at a time.
+#[inline(always)]
+fn within<S: Simd>(simd: S, point: &[f32], block: &[f32], limit: f32) -> u32 {
+    let (columns, _) = block.as_chunks::<LANES>();
+    let far = simd.splat_f32s(limit);
+    let mut sums = [f32::INFINITY; LANES];
+    let (registers, _) = S::as_mut_simd_f32s(&mut sums);
+    let mut near = false;
+    for (number, registers) in registers.chunks_exact_mut(2).enumerate() {
+        let mut pair = [simd.splat_f32s(0.0); 2];
+        for (value, column) in point.iter().zip(columns) {
+            let value = simd.splat_f32s(*value);
+            let (column, _) = S::as_simd_f32s(column);
+            for (sum, other) in pair.iter_mut().zip(&column[2 * number..2 * number + 2]) {
+                let difference = simd.sub_f32s(value, *other);
+                *sum = simd.mul_add_e_f32s(difference, difference, *sum);
+            }
+        }
+        let least = simd.min_f32s(pair[0], pair[1]);
+        if simd.first_true_m32s(simd.less_than_or_equal_f32s(least, far)) < S::F32_LANES {
+            registers.copy_from_slice(&pair);
+            near = true;
+        }
+    }
+    if !near {
+        return 0;
+    }
+    sums.iter().enumerate().fold(0, |bits, (lane, sum)| bits | (u32::from(*sum <= limit) << lane))
 }
 
 #[inline(always)]

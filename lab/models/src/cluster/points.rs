@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::kernel::{Kernel, LANES};
-use super::screen::Screen;
+use super::screen::{Screen, Sifted};
 use crate::matrix::Matrix;
 
 /// No node.
@@ -78,8 +78,8 @@ impl Points {
         let order = points.arrange(&unordered, Some(&thinness));
         points.row = order.iter().map(|&place| rows[place as usize]).collect();
         points.weight = order.iter().map(|&place| weight[place as usize]).collect();
-        let (low, high) = points.limits(0);
-        points.screen = Screen::new(&points.values, &points.blocks, low, high);
+        let boxes = points.leaves().into_iter().map(|leaf| points.limits(leaf));
+        points.screen = Screen::new(&points.values, &points.blocks, boxes, points.limits(0));
         points
     }
 
@@ -132,9 +132,15 @@ impl Points {
         self.kernel.squared_distances(point, &self.blocks[start..start + size], out)
     }
 
-    /// As [`Points::distances`] from point number `point`, but points farther than `limit` (squared) may be given as infinitely far.
-    pub(super) fn near(&self, point: usize, node: &Node, limit: f64, out: &mut [f64; LANES]) -> f64 {
-        let found = self.screen.within(self.kernel, point, node.block as usize, limit) & lanes(node);
+    /// For each seeker (a point and its limit, squared) the points of leaf `node` that may lie within its limit, as bits.
+    pub(super) fn sift(&self, node: &Node, seekers: impl Iterator<Item = (usize, f64)>, sifted: &mut Sifted) {
+        self.screen.sift(self.kernel, node.block as usize, seekers, sifted);
+    }
+
+    /// Squared distances from point number `point` to the points of leaf `node` that [`Points::sift`] found for it; others may be
+    /// given as infinitely far. Gives the smallest.
+    pub(super) fn measure(&self, point: usize, node: &Node, found: u32, out: &mut [f64; LANES]) -> f64 {
+        let found = found & lanes(node);
         if found.count_ones() > FEW {
             return self.distances(self.values(point), node, out);
         }
@@ -156,12 +162,6 @@ impl Points {
     /// Lows and highs of a node.
     fn limits(&self, node: usize) -> (&[f64], &[f64]) {
         self.boxes[node * 2 * self.columns..(node + 1) * 2 * self.columns].split_at(self.columns)
-    }
-
-    /// Squared distance from a point to the nearest place of a node's box.
-    pub(super) fn to_box(&self, point: &[f64], node: usize) -> f64 {
-        let (low, high) = self.limits(node);
-        self.kernel.to_box(point, low, high)
     }
 
     /// Squared distance between the nearest places of two boxes.

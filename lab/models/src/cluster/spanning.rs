@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::kernel::LANES;
 use super::points::{Node, Points};
+use super::screen::Sifted;
 
 /// An edge of the tree between two rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,8 +40,8 @@ const NONE: u32 = u32::MAX;
 
 /// Edges of the spanning tree over all rows, shortest first.
 pub(super) fn spanning_tree(points: &Points, min_samples: usize) -> Vec<Edge> {
-    let core = core_distances(points, min_samples);
-    let mut edges = Boruvka::new(points, &core).run();
+    let (core, near) = core_distances(points, min_samples);
+    let mut edges = Boruvka::new(points, &core, &near).run();
     let mut core_of_row = std::collections::BTreeMap::new();
     if !points.copies.is_empty() {
         core_of_row.extend(points.row.iter().zip(&core).map(|(&row, &core)| (row, core)));
@@ -55,46 +56,53 @@ pub(super) fn spanning_tree(points: &Points, min_samples: usize) -> Vec<Edge> {
     edges
 }
 
-/// Squared distance from each point to the `min_samples`-th other row; to the farthest if there are fewer.
-fn core_distances(points: &Points, min_samples: usize) -> Vec<f64> {
-    let leaves = points.leaves();
-    let parts: Vec<(usize, Vec<f64>)> = leaves
+/// Squared distance from each point to the `min_samples`-th other row, to the farthest if there are fewer; and the points within it.
+fn core_distances(points: &Points, min_samples: usize) -> (Vec<f64>, Vec<Near>) {
+    let mut leaves = points.leaves();
+    leaves.sort_unstable_by_key(|&leaf| points.nodes[leaf].start);
+    let parts: Vec<Vec<(f64, Near)>> = leaves
         .par_iter()
         .map(|&leaf| {
             let range = points.nodes[leaf].points();
-            let mut near: Vec<Nearest> =
-                range.clone().map(|point| Nearest::new(min_samples + 1, points.weight[point] as usize)).collect();
+            let mut nearest: Vec<Nearest> =
+                range.clone().map(|point| Nearest::new(min_samples + 1, point, points.weight[point] as usize)).collect();
+            let (mut sifted, mut reach) = (Sifted::default(), f64::INFINITY);
             walk(points, leaf, |node, distance| {
-                let reach = near.iter().map(Nearest::bound).fold(0.0, f64::max);
                 let worth = distance <= reach;
-                if worth && points.nodes[node].children().is_none() {
-                    range.clone().zip(&mut near).for_each(|(point, near)| near.look(points, point, node));
+                let node = &points.nodes[node];
+                if worth && node.children().is_none() {
+                    points.sift(node, nearest.iter().map(|near| (near.point, near.bound())), &mut sifted);
+                    let found = nearest.iter_mut().zip(sifted.found()).filter(|(_, found)| *found != 0);
+                    found.for_each(|(near, found)| near.look(points, node, found));
+                    reach = nearest.iter().map(Nearest::bound).fold(0.0, f64::max);
                 }
                 worth
             });
-            (range.start, near.iter().map(Nearest::farthest).collect())
+            nearest.into_iter().map(|near| (near.farthest(), near.close())).collect()
         })
         .collect();
-    let mut core = vec![0.0; points.len()];
-    for (start, part) in parts {
-        core[start..start + part.len()].copy_from_slice(&part);
-    }
-    core
+    parts.into_iter().flatten().unzip()
 }
+
+/// All points within a point's core distance; none if one at just that distance may have been left out.
+type Near = Box<[u32]>;
 
 /// The nearest points of one point until their rows are enough.
 struct Nearest {
-    /// (squared distance, rows), nearest first.
-    found: Vec<(f64, usize)>,
+    point: usize,
+    /// (squared distance, rows, point), nearest first.
+    found: Vec<(f64, usize, u32)>,
     wanted: usize,
     rows: usize,
+    /// The least distance at which one was left out.
+    left_out: f64,
 }
 
 impl Nearest {
-    fn new(wanted: usize, own_rows: usize) -> Self {
+    fn new(wanted: usize, point: usize, own_rows: usize) -> Self {
         let mut found = Vec::with_capacity(wanted + 1);
-        found.push((0.0, own_rows));
-        Self { found, wanted, rows: own_rows }
+        found.push((0.0, own_rows, point as u32));
+        Self { point, found, wanted, rows: own_rows, left_out: f64::INFINITY }
     }
 
     /// Nothing at this distance or beyond changes the answer.
@@ -106,34 +114,40 @@ impl Nearest {
         self.found.last().map_or(0.0, |last| last.0)
     }
 
-    /// Takes what is near of a leaf.
-    fn look(&mut self, points: &Points, point: usize, leaf: usize) {
-        let values = points.values(point);
-        if points.to_box(values, leaf) > self.bound() {
-            return;
-        }
-        let node = &points.nodes[leaf];
+    /// Takes what is near of a leaf, of the points `found` there.
+    fn look(&mut self, points: &Points, node: &Node, found: u32) {
         let mut distances = [0.0; LANES];
-        if points.near(point, node, self.bound(), &mut distances) >= self.bound() {
+        if points.measure(self.point, node, found, &mut distances) > self.bound() {
             return;
         }
         for (&distance, other) in distances.iter().zip(node.points()) {
-            if distance < self.bound() && other != point {
-                self.add(distance, points.weight[other] as usize);
+            if other == self.point {
+                continue;
+            }
+            if distance < self.bound() {
+                self.add(distance, points.weight[other] as usize, other as u32);
+            } else {
+                self.left_out = self.left_out.min(distance);
             }
         }
     }
 
-    fn add(&mut self, distance: f64, rows: usize) {
+    fn add(&mut self, distance: f64, rows: usize, other: u32) {
         let place = self.found.partition_point(|known| known.0 <= distance);
-        self.found.insert(place, (distance, rows));
+        self.found.insert(place, (distance, rows, other));
         self.rows += rows;
-        while let Some(&(_, last)) = self.found.last()
+        while let Some(&(distance, last, _)) = self.found.last()
             && self.rows - last >= self.wanted
         {
+            self.left_out = self.left_out.min(distance);
             self.rows -= last;
             self.found.pop();
         }
+    }
+
+    fn close(&self) -> Near {
+        let known = if self.left_out > self.farthest() { &self.found[..] } else { &[] };
+        known.iter().map(|(.., point)| *point).filter(|point| *point as usize != self.point).collect()
     }
 }
 
@@ -179,8 +193,18 @@ struct Known {
 }
 
 impl<'a> Boruvka<'a> {
-    fn new(points: &'a Points, core: &'a [f64]) -> Self {
+    /// A point's way out is never shorter than its core distance. So the first round is over for every point that has one of no greater
+    /// core distance within its own.
+    fn new(points: &'a Points, core: &'a [f64], near: &[Near]) -> Self {
         let count = points.len();
+        let first = |point: usize, near: &Near| {
+            let (own, row) = (core[point], points.row[point]);
+            let edge = |other: u32| Edge::new(own, row, points.row[other as usize]);
+            let open = near.iter().copied().filter(|&other| core[other as usize] <= own);
+            open.min_by(|&a, &b| edge(a).order(&edge(b))).unwrap_or(NONE)
+        };
+        let known =
+            near.iter().enumerate().map(|(point, near)| Known { least: core[point], point: first(point, near) }).collect();
         let mut node_core = vec![f64::INFINITY; points.nodes.len()];
         for (node, slot) in points.nodes.iter().zip(&mut node_core) {
             *slot = core[node.points()].iter().copied().fold(f64::INFINITY, f64::min);
@@ -191,7 +215,7 @@ impl<'a> Boruvka<'a> {
             node_core,
             component: (0..count as u32).collect(),
             node_component: vec![NONE; points.nodes.len()],
-            known: core.iter().map(|&least| Known { least, point: NONE }).collect(),
+            known,
         }
     }
 
@@ -273,35 +297,42 @@ impl<'a> Boruvka<'a> {
     }
 
     fn search_from(&self, leaf: usize, searches: &mut [Search], bounds: &[AtomicU64]) {
+        let (mut sifted, mut active) = (Sifted::default(), Vec::with_capacity(searches.len()));
+        // The longest limit of all.
+        let mut reach = f64::INFINITY;
         walk(self.points, leaf, |node, distance| {
             let name = self.node_component[node];
             let least = distance.max(self.node_core[node]);
-            let worth = searches.iter().any(|search| search.component != name && least <= search.limit());
+            let worth = least <= reach && searches.iter().any(|search| search.component != name && least <= search.limit());
             if worth && self.points.nodes[node].children().is_none() {
-                for search in searches.iter_mut().filter(|search| search.component != name) {
-                    self.look_into(search, node, &bounds[search.component as usize]);
+                active.clear();
+                for (place, search) in searches.iter_mut().enumerate().filter(|(_, search)| search.component != name) {
+                    search.bound = search.bound.min(f64::from_bits(bounds[search.component as usize].load(Ordering::Relaxed)));
+                    if least.max(self.core[search.point]) <= search.limit() {
+                        active.push(place);
+                    }
                 }
+                let node = &self.points.nodes[node];
+                let seekers = active.iter().map(|&place| (searches[place].point, searches[place].limit()));
+                self.points.sift(node, seekers, &mut sifted);
+                for (&place, found) in active.iter().zip(sifted.found()).filter(|(_, found)| *found != 0) {
+                    self.look(&mut searches[place], node, found, bounds);
+                }
+                reach = searches.iter().map(Search::limit).fold(0.0, f64::max);
             }
             worth
         });
     }
 
-    /// Compares a point with those of a leaf, if that can be of use.
-    fn look_into(&self, search: &mut Search, leaf: usize, shared: &AtomicU64) {
+    /// Compares a point with those `found` in a leaf.
+    fn look(&self, search: &mut Search, node: &Node, found: u32, bounds: &[AtomicU64]) {
+        let shared = &bounds[search.component as usize];
         search.bound = search.bound.min(f64::from_bits(shared.load(Ordering::Relaxed)));
-        let least = self.points.to_box(self.points.values(search.point), leaf);
-        if least.max(self.node_core[leaf]).max(self.core[search.point]) <= search.limit() {
-            self.look(search, &self.points.nodes[leaf]);
-            shared.fetch_min(search.length.to_bits(), Ordering::Relaxed);
-        }
-    }
-
-    /// Compares a point with those of a leaf.
-    fn look(&self, search: &mut Search, node: &Node) {
         let mut distances = [0.0; LANES];
-        if self.points.near(search.point, node, search.limit(), &mut distances) > search.limit() {
+        if self.points.measure(search.point, node, found, &mut distances) > search.limit() {
             return;
         }
+        let before = search.length;
         let own_core = self.core[search.point];
         for (&distance, other) in distances.iter().zip(node.points()) {
             if distance > search.limit() || self.component[other] == search.component {
@@ -320,6 +351,9 @@ impl<'a> Boruvka<'a> {
             if shorter {
                 (search.best, search.length) = (other as u32, length);
             }
+        }
+        if search.length < before {
+            shared.fetch_min(search.length.to_bits(), Ordering::Relaxed);
         }
     }
 
@@ -391,5 +425,52 @@ impl Union {
         let (a, b) = (self.root(a), self.root(b));
         self.0[a.max(b) as usize] = a.min(b);
         a != b
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FeatureSet, Matrix, Rng};
+
+    /// The lengths of Prim's tree over mutual reachability, by the definition, ascending.
+    fn by_definition(table: &Matrix, samples: usize) -> Vec<f64> {
+        let rows = table.rows();
+        let apart = |a: usize, b: usize| table.row(a).iter().zip(table.row(b)).map(|(x, y)| (x - y) * (x - y)).sum::<f64>();
+        let core = |row: usize| {
+            let mut all: Vec<f64> = (0..rows).map(|other| apart(row, other)).collect();
+            all.sort_by(f64::total_cmp);
+            all[samples.min(rows - 1)]
+        };
+        let core: Vec<f64> = (0..rows).map(core).collect();
+        let (mut way, mut open): (Vec<f64>, Vec<usize>) = (vec![f64::INFINITY; rows], (1..rows).collect());
+        let (mut at, mut lengths) = (0, Vec::new());
+        while !open.is_empty() {
+            open.iter().for_each(|&to| way[to] = way[to].min(apart(at, to).max(core[at]).max(core[to])));
+            let nearest = (0..open.len()).min_by(|&a, &b| way[open[a]].total_cmp(&way[open[b]])).unwrap();
+            at = open.swap_remove(nearest);
+            lengths.push(way[at].sqrt());
+        }
+        lengths.sort_by(f64::total_cmp);
+        lengths
+    }
+
+    /// Many leaves, dense and thin surroundings, and (rounded) many equal distances at the rim of a core.
+    #[test]
+    fn the_tree_is_as_short_as_prims() {
+        for (seed, columns, rounded) in [(1, 2, true), (2, 3, true), (3, 7, false), (4, 20, false), (5, 17, true)] {
+            let mut rng = Rng::stream(seed, 0);
+            let mut value = |row: usize| {
+                let value = rng.normal() * if row % 10 == 0 { 20.0 } else { 1.0 } + (row % 3) as f64 * 6.0;
+                if rounded { value.round() } else { value }
+            };
+            let values = (0..400 * columns).map(|place| value(place / columns)).collect();
+            let table = Matrix::new(FeatureSet::numbered(columns).unwrap(), values).unwrap();
+            for samples in [1, 5] {
+                let edges = spanning_tree(&Points::new(&table), samples);
+                let lengths: Vec<f64> = edges.iter().map(|edge| edge.length).collect();
+                assert_eq!(lengths, by_definition(&table, samples), "{columns} columns, {samples} samples");
+            }
+        }
     }
 }
