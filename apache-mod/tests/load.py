@@ -47,15 +47,16 @@ function delay() return math.random(0, %d) end
 
 
 def config(directory, mpm, port, module, case):
+    # As many workers as connections from the start, so that no connection waits for a process to be made: that would be measured instead.
     modules = subprocess.run(["apxs", "-q", "LIBEXECDIR"], capture_output=True, text=True).stdout.strip()
     lines = [f"LoadModule mpm_{mpm}_module {modules}/mod_mpm_{mpm}.so", f"LoadModule authz_core_module {modules}/mod_authz_core.so"]
     if case != "none":
         lines += [f"LoadModule reqin_log_module {module}", f"ReqinLogSocket {directory}/http.socket"]
         lines += ["ReqinLogEnabled " + ("Off" if case == "off" else "On")]
     if mpm == "prefork":
-        lines += ["StartServers 32", "MaxRequestWorkers 250", "ServerLimit 250"]
+        lines += ["StartServers 250", "MaxSpareServers 250", "MaxRequestWorkers 250", "ServerLimit 250"]
     else:
-        lines += ["StartServers 2", "ThreadsPerChild 64", "MaxRequestWorkers 256", "ServerLimit 4"]
+        lines += ["StartServers 4", "ThreadsPerChild 64", "MaxSpareThreads 256", "MaxRequestWorkers 256", "ServerLimit 4"]
     lines += [f"ServerRoot {directory}", "ServerName localhost", f"PidFile {directory}/httpd.pid", f"DefaultRuntimeDir {directory}",
               f"ErrorLog {directory}/error.log", f"Listen 127.0.0.1:{port}", f"DocumentRoot {directory}/www",
               "MaxKeepAliveRequests 0", "MaxConnectionsPerChild 0", "<Directory />", "Require all granted", "</Directory>"]

@@ -23,6 +23,8 @@ pub struct Feature {
     pub unit: String,
     /// Why it separates.
     pub why: String,
+    /// The value within a sentence about a session: `{}` stands for number and unit, `(s)` and `(es)` for a plural.
+    pub said: String,
     /// Value that means "unknown" or "nothing to say".
     #[serde(default)]
     pub neutral: f64,

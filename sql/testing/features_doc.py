@@ -19,7 +19,7 @@ FAMILIES = {
     'claims': 'Claims against facts', 'tcp': 'TCP/IP', 'tls': 'TLS', 'cascade': 'Resource cascade', 'rotation': 'Rotation and connections',
     'brute_force': 'Brute force', 'coherence': 'Coherence', 'reputation': 'Reputation', 'join': 'Quality of the join',
 }
-KEYS = {'name', 'family', 'kind', 'unit', 'formula', 'why', 'range', 'neutral', 'transform', 'model', 'complete_only'}
+KEYS = {'name', 'family', 'kind', 'unit', 'formula', 'why', 'said', 'range', 'neutral', 'transform', 'model', 'complete_only'}
 
 
 def catalogue():
@@ -74,6 +74,8 @@ def check(data):
     for f in features:
         if set(f) != KEYS:
             problems.append(f"{f['name']}: keys differ: {sorted(set(f) ^ KEYS)}")
+        if f.get('said', '').count('{}') != 1:
+            problems.append(f"{f['name']}: said must hold {{}} once")
         if f['family'] not in FAMILIES:
             problems.append(f"{f['name']}: unknown family {f['family']}")
         if not f['range'][0] <= f['neutral'] <= f['range'][1]:

@@ -100,15 +100,15 @@ pub fn line(
         pieces.push(format!("{} of the sessions that claim {claim} look like this", percent(share)));
     }
     for part in parts.iter().filter(|part| part.position != "within").take(NAMED) {
-        let unit = features.iter().find(|feature| feature.name == part.feature).map_or("", |feature| feature.unit.as_str());
-        pieces.push(describe(part, unit));
+        pieces.extend(of(features, part).map(|feature| compare(part, feature)));
     }
     if pieces.is_empty() {
-        let named: Vec<String> = parts.iter().take(NAMED).map(|part| words(part.feature)).collect();
+        let named: Vec<String> =
+            parts.iter().filter_map(|part| of(features, part).map(|feature| say(part.value, feature))).take(NAMED).collect();
         if named.is_empty() {
             return "nothing to compare it with".to_owned();
         }
-        return format!("no single value stands out; the combination of {} is rare", named.join(", "));
+        return format!("no single value stands out; rare together: {}", named.join(", "));
     }
     let mut text = pieces.join("; ");
     if let Some(first) = text.get(..1) {
@@ -118,9 +118,14 @@ pub fn line(
     text
 }
 
-fn describe(part: &Part<'_>, unit: &str) -> String {
-    let mut text = format!("{} {}", words(part.feature), shown(part.value, unit));
-    let span = part.baseline;
+fn of<'a>(features: &[&'a Feature], part: &Part<'_>) -> Option<&'a Feature> {
+    features.iter().copied().find(|feature| feature.name == part.feature)
+}
+
+/// The value in words, and the span of people beside it.
+fn compare(part: &Part<'_>, feature: &Feature) -> String {
+    let mut text = say(part.value, feature);
+    let (span, unit) = (part.baseline, &feature.unit);
     if shown(span.low, unit) == shown(span.high, unit) {
         let _ = write!(text, " (people: {})", shown(span.median, unit));
     } else {
@@ -129,11 +134,11 @@ fn describe(part: &Part<'_>, unit: &str) -> String {
     text
 }
 
-/// A feature's name as words: `gap_mean_ms` is "gap mean", because its unit stands behind the number.
-fn words(name: &str) -> String {
-    const UNITS: &[&str] = &["_ms", "_us", "_share", "_rate", "_bits"];
-    let stem = UNITS.iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name);
-    stem.replace('_', " ").replace("ja4", "JA4")
+/// The value within the catalogue's words for it: "12 ms between its requests on average".
+fn say(value: f64, feature: &Feature) -> String {
+    let value = shown(value, &feature.unit);
+    let (one, many) = if value == "1" { ("", "") } else { ("s", "es") };
+    feature.said.replace("(s)", one).replace("(es)", many).replace("{}", &value)
 }
 
 /// A number as people write it, by its unit.
@@ -143,14 +148,18 @@ fn shown(value: f64, unit: &str) -> String {
         "flag" if value == 0.0 => "no".to_owned(),
         "flag" if value == 1.0 => "yes".to_owned(),
         "ms" if value.abs() >= 10_000.0 => format!("{} s", short(value / 1000.0)),
-        "ms" | "bytes" | "hops" | "us" | "bit" => format!("{} {unit}", short(value)),
+        "us" if value.abs() >= 10_000.0 => format!("{} ms", short(value / 1000.0)),
+        "us" => format!("{} µs", short(value)),
+        "ms" | "bytes" | "hops" | "bit" => format!("{} {unit}", short(value)),
         "1/min" => format!("{}/min", short(value)),
         _ => short(value),
     }
 }
 
 fn percent(share: f64) -> String {
-    format!("{} %", short(share * 100.0))
+    let percent = share * 100.0;
+    // A tenth of a percent tells a reader something only near the ends.
+    format!("{} %", short(if (10.0..=99.0).contains(&percent) { percent.round() } else { percent }))
 }
 
 /// At most three significant digits, never an exponent.
@@ -184,9 +193,10 @@ fn position(value: f64, span: Span) -> &'static str {
 mod tests {
     use super::*;
 
-    fn feature(name: &str, unit: &str) -> Feature {
+    fn feature(name: &str, unit: &str, said: &str) -> Feature {
         Feature {
             name: name.to_owned(),
+            said: said.to_owned(),
             family: String::new(),
             formula: String::new(),
             unit: unit.to_owned(),
@@ -200,7 +210,10 @@ mod tests {
 
     #[test]
     fn a_line_names_contradictions_first_and_numbers_with_their_span() {
-        let features = [feature("gap_mean_ms", "ms"), feature("accept_language_rate", "share")];
+        let features = [
+            feature("gap_mean_ms", "ms", "{} between its requests"),
+            feature("accept_language_rate", "share", "Accept-Language in {} of its requests"),
+        ];
         let features: Vec<&Feature> = features.iter().collect();
         let spans = [Span { low: 900.0, median: 4000.0, high: 30_000.0 }, Span { low: 1.0, median: 1.0, high: 1.0 }];
         let parts = parts(&features, &[12.0, 0.0], &[0.2, 0.7], &spans, 5, |_| None);
@@ -210,13 +223,13 @@ mod tests {
         assert_eq!(
             line,
             "Claims chrome with the TLS stack of curl; 0.2 % of the sessions that claim chrome look like this; \
-             accept language 0 % (people: 100 %); gap mean 12 ms (people: 900 ms to 30 s)"
+             Accept-Language in 0 % of its requests (people: 100 %); 12 ms between its requests (people: 900 ms to 30 s)"
         );
     }
 
     #[test]
     fn a_part_that_would_pass_is_kept_however_little_it_tells() {
-        let features = [feature("a", "count"), feature("b", "count"), feature("c", "count")];
+        let features = [feature("a", "count", "{}"), feature("b", "count", "{}"), feature("c", "count", "{}")];
         let features: Vec<&Feature> = features.iter().collect();
         let spans = [Span { low: 0.0, median: 1.0, high: 2.0 }; 3];
         let would_pass_at = |column: usize| (column == 2).then_some(1.5);
@@ -227,10 +240,12 @@ mod tests {
 
     #[test]
     fn an_ordinary_session_says_so() {
-        let features = [feature("hits", "count")];
+        let features = [feature("hits", "requests", "{} request(s) in the hour")];
         let features: Vec<&Feature> = features.iter().collect();
         let spans = [Span { low: 1.0, median: 5.0, high: 9.0 }];
-        let parts = parts(&features, &[4.0], &[1.0], &spans, 5, |_| None);
-        assert_eq!(line(None, &[], &features, &parts, None), "no single value stands out; the combination of hits is rare");
+        let told = |hits: f64| line(None, &[], &features, &parts(&features, &[hits], &[1.0], &spans, 5, |_| None), None);
+        assert_eq!(told(4.0), "no single value stands out; rare together: 4 requests in the hour");
+        assert_eq!(told(1.0), "no single value stands out; rare together: 1 request in the hour");
+        assert_eq!(told(20.0), "20 requests in the hour (people: 1 to 9)");
     }
 }
