@@ -25,6 +25,9 @@ pub struct Feature {
     pub why: String,
     /// The value within a sentence about a session: `{}` stands for number and unit, `(s)` and `(es)` for a plural.
     pub said: String,
+    /// The same where the value is 0, if that reads better.
+    #[serde(default)]
+    pub none: String,
     /// Value that means "unknown" or "nothing to say".
     #[serde(default)]
     pub neutral: f64,

@@ -134,8 +134,11 @@ fn compare(part: &Part<'_>, feature: &Feature) -> String {
     text
 }
 
-/// The value within the catalogue's words for it: "12 ms between its requests on average".
+/// The value within the catalogue's words for it: "12 ms between its requests on average", "never a Referer".
 fn say(value: f64, feature: &Feature) -> String {
+    if value == 0.0 && !feature.none.is_empty() {
+        return feature.none.clone();
+    }
     let value = shown(value, &feature.unit);
     let (one, many) = if value == "1" { ("", "") } else { ("s", "es") };
     feature.said.replace("(s)", one).replace("(es)", many).replace("{}", &value)
@@ -197,6 +200,7 @@ mod tests {
         Feature {
             name: name.to_owned(),
             said: said.to_owned(),
+            none: if unit == "share" { "none of it".to_owned() } else { String::new() },
             family: String::new(),
             formula: String::new(),
             unit: unit.to_owned(),
@@ -223,7 +227,7 @@ mod tests {
         assert_eq!(
             line,
             "Claims chrome with the TLS stack of curl; 0.2 % of the sessions that claim chrome look like this; \
-             Accept-Language in 0 % of its requests (people: 100 %); 12 ms between its requests (people: 900 ms to 30 s)"
+             none of it (people: 100 %); 12 ms between its requests (people: 900 ms to 30 s)"
         );
     }
 
