@@ -21,7 +21,7 @@ fn main() {
     time("JA4", rounds, &hellos, |hello| ja4_only(hello, HelloTransport::Tcp).len());
     time("JA4, JA4_r, JA4_o, JA4_ro", rounds, &hellos, |hello| ja4(hello, HelloTransport::Tcp).ja4.len());
     time("JA3 and JA4, every form, name, ALPN; met before", rounds, &hellos, |hello| {
-        ClientFacts::new(hello, HelloTransport::Tcp).ja3.len()
+        ClientFacts::new(hello, HelloTransport::Tcp).texts.ja3.len()
     });
 }
 

@@ -128,12 +128,17 @@ pub fn client_hello(data: &[u8]) {
     for transport in [HelloTransport::Tcp, HelloTransport::Quic, HelloTransport::Dtls] {
         for hello in [ClientHello::parse(data), ClientHello::parse_body(data)].into_iter().flatten() {
             let facts = ClientFacts::new(&hello, transport);
-            assert!(facts.ja4.ja4.len() == 36 && facts.ja3.len() == 32, "{:?}", facts.ja4);
-            assert_eq!(facts.ja4.ja4.get(..10), facts.ja4.ja4_ro.get(..10));
-            assert_eq!(sorted_extensions(&facts.ja4.ja4_r), sorted_extensions(&facts.ja4.ja4_ro), "{:?}", facts.ja4);
+            assert!(facts.texts.ja4.ja4.len() == 36 && facts.texts.ja3.len() == 32, "{:?}", facts.texts.ja4);
+            assert_eq!(facts.texts.ja4.ja4.get(..10), facts.texts.ja4.ja4_ro.get(..10));
+            assert_eq!(
+                sorted_extensions(&facts.texts.ja4.ja4_r),
+                sorted_extensions(&facts.texts.ja4.ja4_ro),
+                "{:?}",
+                facts.texts.ja4
+            );
         }
         for hello in [ServerHello::parse(data), ServerHello::parse_body(data)].into_iter().flatten() {
-            assert_eq!(ServerFacts::new(&hello, transport).ja3s.len(), 32);
+            assert_eq!(ServerFacts::new(&hello, transport).texts.ja3s.len(), 32);
         }
     }
     let cut = data.first().map_or(0, |byte| usize::from(*byte) % data.len());
@@ -195,7 +200,7 @@ pub fn dtls(data: &[u8]) {
         assert!(dtls.heap_bytes() <= 4 * 65_536 + data.len() + SLACK_BYTES);
     }
     if let Some(hello) = dtls.client_hello().and_then(ClientHello::parse) {
-        assert_eq!(ClientFacts::new(&hello, HelloTransport::Dtls).ja3.len(), 32);
+        assert_eq!(ClientFacts::new(&hello, HelloTransport::Dtls).texts.ja3.len(), 32);
     }
 }
 

@@ -41,18 +41,18 @@ pub fn push_json_line(line: &mut Vec<u8>, record: &ConnectionRecord) {
     push_member(line, ",\"sni\":", r.sni.as_deref());
     push_list(line, ",\"alpn\":", &r.alpn);
     for (name, value) in [
-        (",\"ja3\":", &r.ja3),
-        (",\"ja3_raw\":", &r.ja3_raw),
-        (",\"ja3s\":", &r.ja3s),
-        (",\"ja3s_raw\":", &r.ja3s_raw),
-        (",\"ja4\":", &r.ja4),
-        (",\"ja4_r\":", &r.ja4_r),
-        (",\"ja4_o\":", &r.ja4_o),
-        (",\"ja4_ro\":", &r.ja4_ro),
-        (",\"ja4s\":", &r.ja4s),
-        (",\"ja4s_r\":", &r.ja4s_r),
+        (",\"ja3\":", r.ja3()),
+        (",\"ja3_raw\":", r.ja3_raw()),
+        (",\"ja3s\":", r.ja3s()),
+        (",\"ja3s_raw\":", r.ja3s_raw()),
+        (",\"ja4\":", r.ja4()),
+        (",\"ja4_r\":", r.ja4_r()),
+        (",\"ja4_o\":", r.ja4_o()),
+        (",\"ja4_ro\":", r.ja4_ro()),
+        (",\"ja4s\":", r.ja4s()),
+        (",\"ja4s_r\":", r.ja4s_r()),
     ] {
-        push_member(line, name, value.as_deref());
+        push_member(line, name, value);
     }
     push_list(line, ",\"ja4h\":", &r.ja4h);
     push_list(line, ",\"ja4h_r\":", &r.ja4h_r);
@@ -206,6 +206,7 @@ pub fn push_csv_line(line: &mut Vec<u8>, record: &ConnectionRecord) {
 pub fn write_csv_line(out: &mut impl Write, record: &ConnectionRecord) -> io::Result<()> {
     let r = record;
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let hello = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let list = |values: &[String]| values.join(" ");
     let cells = [
         r.src.to_string(),
@@ -216,16 +217,16 @@ pub fn write_csv_line(out: &mut impl Write, record: &ConnectionRecord) -> io::Re
         r.start_ns.to_string(),
         text(&r.sni),
         list(&r.alpn),
-        text(&r.ja3),
-        text(&r.ja3_raw),
-        text(&r.ja3s),
-        text(&r.ja3s_raw),
-        text(&r.ja4),
-        text(&r.ja4_r),
-        text(&r.ja4_o),
-        text(&r.ja4_ro),
-        text(&r.ja4s),
-        text(&r.ja4s_r),
+        hello(r.ja3()),
+        hello(r.ja3_raw()),
+        hello(r.ja3s()),
+        hello(r.ja3s_raw()),
+        hello(r.ja4()),
+        hello(r.ja4_r()),
+        hello(r.ja4_o()),
+        hello(r.ja4_ro()),
+        hello(r.ja4s()),
+        hello(r.ja4s_r()),
         list(&r.ja4h),
         text(&r.ja4t),
         text(&r.ja4ts),
@@ -254,7 +255,10 @@ fn csv_cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::ja4::Ja4;
+    use crate::fingerprint::{ClientTexts, ServerTexts};
     use ja4_event::Transport;
+    use std::sync::Arc;
 
     proptest::proptest! {
         #[test]
@@ -272,14 +276,14 @@ mod tests {
             let [alpn, ja4h, ja4h_r, ja4x, ja4ssh, h2] = <[Vec<String>; 6]>::try_from(lists).unwrap();
             (record.alpn, record.ja4h, record.ja4h_r, record.ja4x, record.ja4ssh, record.h2) =
                 (alpn, ja4h, ja4h_r, ja4x, ja4ssh, h2);
-            let r = &mut record;
-            let places = [
-                &mut r.sni, &mut r.ja3, &mut r.ja3_raw, &mut r.ja3s, &mut r.ja3s_raw, &mut r.ja4, &mut r.ja4_r, &mut r.ja4_o,
-                &mut r.ja4_ro, &mut r.ja4s, &mut r.ja4s_r, &mut r.ja4t, &mut r.ja4l_c, &mut r.ja4l_s,
-            ];
-            for (bit, (place, text)) in places.into_iter().zip(texts).enumerate() {
-                *place = Some(text).filter(|_| present >> bit & 1 == 1);
-            }
+            let [sni, ja4t, ja4l_c, ja4s, ja4s_r, others @ ..] = <[String; 14]>::try_from(texts).unwrap();
+            let there = |bit: u32, text: String| Some(text).filter(|_| present >> bit & 1 == 1);
+            (record.sni, record.ja4t, record.ja4l_s) = (there(0, sni), there(1, ja4t), there(2, ja4l_c));
+            let [ja3, ja3_raw, ja4, ja4_r, ja4_o, ja4_ro, ja3s, ja3s_raw, _] = others;
+            let client = ClientTexts { ja3_raw, ja3, ja4: Ja4 { ja4, ja4_r, ja4_o, ja4_ro } };
+            record.client = Some(client).filter(|_| present >> 3 & 1 == 1).map(Arc::new);
+            let server = ServerTexts { ja3s_raw, ja3s, ja4s: there(5, ja4s), ja4s_r: there(6, ja4s_r) };
+            record.server = Some(server).filter(|_| present >> 4 & 1 == 1).map(Arc::new);
             let mut line = Vec::new();
             push_json_line(&mut line, &record);
             let expected = format!("{}\n", serde_json::to_string(&record).unwrap());

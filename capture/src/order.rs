@@ -1,7 +1,7 @@
 //! Results held back until their order is certain, within a bound.
 //!
 //! Promises: the one with the earliest start goes first, the earlier first packet breaks ties; places are used again, so that what
-//! is held keeps its memory; beyond the bound the earliest goes out whatever may still come.
+//! is held keeps its memory if whoever puts it there wants so; beyond the bound the earliest goes out whatever may still come.
 //!
 //! Read next: `run.rs`.
 

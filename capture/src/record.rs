@@ -5,12 +5,15 @@
 //! Read next: `jsonl.rs` (writers), `sensor/mod.rs` (makes them).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ja4_event::Transport;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::fingerprint::{ClientFacts, ClientTexts, ServerFacts, ServerTexts};
 
 /// Everything seen of one connection. Lists are in wire order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConnectionRecord {
     /// Client address: the side that sent the ClientHello, else the SYN, else the first packet.
     pub src: IpAddr,
@@ -25,70 +28,32 @@ pub struct ConnectionRecord {
     /// Time of the first packet, nanoseconds since 1970 UTC.
     pub start_ns: i64,
     /// Server name of the ClientHello, as sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sni: Option<String>,
     /// Protocols offered by the client.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alpn: Vec<String>,
-    /// MD5 of `ja3_raw`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja3: Option<String>,
-    /// The JA3 string.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja3_raw: Option<String>,
-    /// MD5 of `ja3s_raw`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja3s: Option<String>,
-    /// The JA3S string.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja3s_raw: Option<String>,
-    /// JA4, sorted and hashed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja4: Option<String>,
-    /// JA4, sorted and raw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja4_r: Option<String>,
-    /// JA4, original order, hashed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja4_o: Option<String>,
-    /// JA4, original order, raw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja4_ro: Option<String>,
-    /// JA4S, hashed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja4s: Option<String>,
-    /// JA4S, raw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ja4s_r: Option<String>,
+    /// JA3 and JA4 of the ClientHello; shared with other connections of clients that say the same.
+    pub client: Option<Arc<ClientTexts>>,
+    /// JA3S and JA4S of the ServerHello.
+    pub server: Option<Arc<ServerTexts>>,
     /// JA4H of each HTTP request.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ja4h: Vec<String>,
     /// JA4H of each HTTP request, raw.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ja4h_r: Vec<String>,
     /// JA4T of the first SYN.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4t: Option<String>,
     /// JA4TS of the first SYN-ACK.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4ts: Option<String>,
     /// JA4L of the client.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4l_c: Option<String>,
     /// JA4L of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ja4l_s: Option<String>,
     /// JA4X of each certificate of the server.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ja4x: Vec<String>,
     /// JA4SSH of each 200-packet window, and of the shorter last one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ja4ssh: Vec<String>,
     /// HTTP/2 settings fingerprint, where the preface was readable.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub h2: Vec<String>,
     /// Number of the first packet within the run, from 1: breaks ties of order. Not printed.
-    #[serde(skip)]
     pub number: u64,
 }
 
@@ -105,16 +70,8 @@ impl ConnectionRecord {
             start_ns,
             sni: None,
             alpn: Vec::new(),
-            ja3: None,
-            ja3_raw: None,
-            ja3s: None,
-            ja3s_raw: None,
-            ja4: None,
-            ja4_r: None,
-            ja4_o: None,
-            ja4_ro: None,
-            ja4s: None,
-            ja4s_r: None,
+            client: None,
+            server: None,
             ja4h: Vec::new(),
             ja4h_r: Vec::new(),
             ja4t: None,
@@ -131,9 +88,89 @@ impl ConnectionRecord {
     /// Whether there is any fingerprint in it.
     #[must_use]
     pub fn has_fingerprint(&self) -> bool {
-        let texts = [&self.ja3, &self.ja3s, &self.ja4, &self.ja4s, &self.ja4t, &self.ja4ts, &self.ja4l_c, &self.ja4l_s];
+        let texts = [&self.ja4t, &self.ja4ts, &self.ja4l_c, &self.ja4l_s];
         let lists = [&self.ja4h, &self.ja4x, &self.ja4ssh, &self.h2];
-        texts.iter().any(|text| text.is_some()) || lists.iter().any(|list| !list.is_empty())
+        self.client.is_some()
+            || self.server.is_some()
+            || texts.iter().any(|text| text.is_some())
+            || lists.iter().any(|list| !list.is_empty())
+    }
+
+    /// MD5 of the JA3 string.
+    #[must_use]
+    pub fn ja3(&self) -> Option<&str> {
+        self.client.as_ref().map(|texts| texts.ja3.as_str())
+    }
+
+    /// The JA3 string.
+    #[must_use]
+    pub fn ja3_raw(&self) -> Option<&str> {
+        self.client.as_ref().map(|texts| texts.ja3_raw.as_str())
+    }
+
+    /// MD5 of the JA3S string.
+    #[must_use]
+    pub fn ja3s(&self) -> Option<&str> {
+        self.server.as_ref().map(|texts| texts.ja3s.as_str())
+    }
+
+    /// The JA3S string.
+    #[must_use]
+    pub fn ja3s_raw(&self) -> Option<&str> {
+        self.server.as_ref().map(|texts| texts.ja3s_raw.as_str())
+    }
+
+    /// JA4, sorted and hashed.
+    #[must_use]
+    pub fn ja4(&self) -> Option<&str> {
+        self.client.as_ref().map(|texts| texts.ja4.ja4.as_str())
+    }
+
+    /// JA4, sorted and raw.
+    #[must_use]
+    pub fn ja4_r(&self) -> Option<&str> {
+        self.client.as_ref().map(|texts| texts.ja4.ja4_r.as_str())
+    }
+
+    /// JA4, original order, hashed.
+    #[must_use]
+    pub fn ja4_o(&self) -> Option<&str> {
+        self.client.as_ref().map(|texts| texts.ja4.ja4_o.as_str())
+    }
+
+    /// JA4, original order, raw.
+    #[must_use]
+    pub fn ja4_ro(&self) -> Option<&str> {
+        self.client.as_ref().map(|texts| texts.ja4.ja4_ro.as_str())
+    }
+
+    /// JA4S, hashed.
+    #[must_use]
+    pub fn ja4s(&self) -> Option<&str> {
+        self.server.as_ref().and_then(|texts| texts.ja4s.as_deref())
+    }
+
+    /// JA4S, raw.
+    #[must_use]
+    pub fn ja4s_r(&self) -> Option<&str> {
+        self.server.as_ref().and_then(|texts| texts.ja4s_r.as_deref())
+    }
+
+    /// The texts of both hellos by their names, in the order in which they are printed.
+    #[must_use]
+    pub fn hello_texts(&self) -> [(&'static str, Option<&str>); 10] {
+        [
+            ("ja3", self.ja3()),
+            ("ja3_raw", self.ja3_raw()),
+            ("ja3s", self.ja3s()),
+            ("ja3s_raw", self.ja3s_raw()),
+            ("ja4", self.ja4()),
+            ("ja4_r", self.ja4_r()),
+            ("ja4_o", self.ja4_o()),
+            ("ja4_ro", self.ja4_ro()),
+            ("ja4s", self.ja4s()),
+            ("ja4s_r", self.ja4s_r()),
+        ]
     }
 
     /// Where it belongs in the output: by start, then the first packet, then the ends.
@@ -143,26 +180,49 @@ impl ConnectionRecord {
     }
 
     /// Takes over what a ClientHello and a ServerHello said.
-    pub fn set_hellos(
-        &mut self,
-        client: Option<crate::fingerprint::ClientFacts>,
-        server: Option<crate::fingerprint::ServerFacts>,
-    ) {
+    pub fn set_hellos(&mut self, client: Option<ClientFacts>, server: Option<ServerFacts>) {
         if let Some(client) = client {
             self.sni = client.sni;
             self.alpn = client.alpn;
-            self.ja3 = Some(client.ja3);
-            self.ja3_raw = Some(client.ja3_raw);
-            self.ja4 = Some(client.ja4.ja4);
-            self.ja4_r = Some(client.ja4.ja4_r);
-            self.ja4_o = Some(client.ja4.ja4_o);
-            self.ja4_ro = Some(client.ja4.ja4_ro);
+            self.client = Some(client.texts);
         }
         if let Some(server) = server {
-            self.ja3s = Some(server.ja3s);
-            self.ja3s_raw = Some(server.ja3s_raw);
-            self.ja4s = server.ja4s;
-            self.ja4s_r = server.ja4s_r;
+            self.server = Some(server.texts);
         }
+    }
+}
+
+/// As `jsonl.rs` prints it: the same names in the same order.
+impl Serialize for ConnectionRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("src", &self.src)?;
+        map.serialize_entry("sport", &self.sport)?;
+        map.serialize_entry("dst", &self.dst)?;
+        map.serialize_entry("dport", &self.dport)?;
+        map.serialize_entry("transport", &self.transport)?;
+        map.serialize_entry("start_ns", &self.start_ns)?;
+        let text = |map: &mut S::SerializeMap, name, value: Option<&str>| match value {
+            Some(value) => map.serialize_entry(name, value),
+            None => Ok(()),
+        };
+        let list = |map: &mut S::SerializeMap, name, values: &[String]| {
+            if values.is_empty() { Ok(()) } else { map.serialize_entry(name, values) }
+        };
+        text(&mut map, "sni", self.sni.as_deref())?;
+        list(&mut map, "alpn", &self.alpn)?;
+        for (name, value) in self.hello_texts() {
+            text(&mut map, name, value)?;
+        }
+        list(&mut map, "ja4h", &self.ja4h)?;
+        list(&mut map, "ja4h_r", &self.ja4h_r)?;
+        text(&mut map, "ja4t", self.ja4t.as_deref())?;
+        text(&mut map, "ja4ts", self.ja4ts.as_deref())?;
+        text(&mut map, "ja4l_c", self.ja4l_c.as_deref())?;
+        text(&mut map, "ja4l_s", self.ja4l_s.as_deref())?;
+        list(&mut map, "ja4x", &self.ja4x)?;
+        list(&mut map, "ja4ssh", &self.ja4ssh)?;
+        list(&mut map, "h2", &self.h2)?;
+        map.end()
     }
 }

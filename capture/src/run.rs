@@ -305,14 +305,22 @@ impl SensorSink for LineSink<'_> {
     }
 
     fn line(&mut self, start_ns: i64, number: u64, text: &[u8]) {
-        self.held.hold(start_ns, number, |place| {
-            place.clear();
-            place.extend_from_slice(text);
-        });
+        self.held.hold(start_ns, number, |place| put_line(place, text));
         self.held.release_over_bound(|line| (self.receive)(line));
     }
 
     fn event(&mut self, _: NetworkEvent) {}
+}
+
+/// Writes a line to a place that held another. A place that is too small or much too large is given up: if each kept the largest size
+/// it ever had, memory would grow with the length of the capture.
+fn put_line(place: &mut Vec<u8>, text: &[u8]) {
+    let roomy = text.len().saturating_add(text.len() / 4).saturating_add(64);
+    if !(text.len()..=roomy).contains(&place.capacity()) {
+        *place = Vec::with_capacity(text.len());
+    }
+    place.clear();
+    place.extend_from_slice(text);
 }
 
 struct EventSink<'a>(&'a mut dyn FnMut(NetworkEvent));
@@ -326,5 +334,21 @@ impl SensorSink for EventSink<'_> {
 
     fn event(&mut self, event: NetworkEvent) {
         (self.0)(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_about_as_large_as_its_line_whatever_it_held_before() {
+        let mut place = Vec::new();
+        for length in [300, 9_000, 1_300, 1_200, 1_400, 200, 1_300] {
+            let line = vec![b'x'; length];
+            put_line(&mut place, &line);
+            assert_eq!(place, line);
+            assert!(place.capacity() <= length + length / 4 + 64, "{} bytes for a line of {length}", place.capacity());
+        }
     }
 }

@@ -1,13 +1,13 @@
-//! All that one ClientHello or ServerHello tells, as owned values: made once per handshake, shared by records and events.
+//! All that one ClientHello or ServerHello tells, as owned values: made once per handshake; texts are shared by all that say the same.
 //!
 //! Promises: the same for TLS, QUIC and DTLS; nothing here depends on packets or time.
 //!
 //! Read next: `../record.rs` (prints them), `../sensor/` (makes them).
 
-use crate::fingerprint::ja3::ja3s_raw;
-use crate::fingerprint::ja4::Ja4;
-use crate::fingerprint::memo::{Texts, texts};
-use crate::fingerprint::text::{md5_hex, name_text};
+use std::sync::Arc;
+
+use crate::fingerprint::memo::{ClientTexts, ServerTexts, client_texts, server_texts};
+use crate::fingerprint::text::name_text;
 use crate::tls::hello::{
     ClientHello, EXT_ECH, EXT_ENCRYPT_THEN_MAC, EXT_PRE_SHARED_KEY, EXT_SESSION_TICKET, EXT_SUPPORTED_VERSIONS, HelloTransport,
     ServerHello, is_grease,
@@ -36,19 +36,14 @@ pub struct ClientFacts {
     pub ech: bool,
     /// client_random: finds the keys of this handshake in a key log.
     pub random: [u8; 32],
-    /// The JA3 string.
-    pub ja3_raw: String,
-    /// Its MD5.
-    pub ja3: String,
-    /// JA4 in four forms.
-    pub ja4: Ja4,
+    /// JA3 and JA4.
+    pub texts: Arc<ClientTexts>,
 }
 
 impl ClientFacts {
     /// Reads them off a hello.
     #[must_use]
     pub fn new(hello: &ClientHello<'_>, transport: HelloTransport) -> Self {
-        let Texts { ja3_raw, ja3, ja4 } = texts(hello, transport);
         let ticket = hello.extension(EXT_SESSION_TICKET).is_some_and(|data| !data.is_empty());
         let old_session = hello.extension(EXT_SUPPORTED_VERSIONS).is_none() && !hello.session_id.is_empty();
         Self {
@@ -62,9 +57,7 @@ impl ClientFacts {
             resumption: hello.extension(EXT_PRE_SHARED_KEY).is_some() || ticket || old_session,
             ech: hello.extension(EXT_ECH).is_some(),
             random: *hello.random,
-            ja3,
-            ja3_raw,
-            ja4,
+            texts: client_texts(hello, transport),
         }
     }
 }
@@ -80,37 +73,20 @@ pub struct ServerFacts {
     pub random: [u8; 32],
     /// Whether it agreed to encrypt_then_mac (RFC 7366).
     pub encrypt_then_mac: bool,
-    /// The JA3S string.
-    pub ja3s_raw: String,
-    /// Its MD5.
-    pub ja3s: String,
-    /// JA4S, hashed; `None` if built without the `ja4plus` feature.
-    pub ja4s: Option<String>,
-    /// JA4S, raw.
-    pub ja4s_r: Option<String>,
+    /// JA3S and JA4S.
+    pub texts: Arc<ServerTexts>,
 }
 
 impl ServerFacts {
     /// Reads them off a hello.
     #[must_use]
     pub fn new(hello: &ServerHello<'_>, transport: HelloTransport) -> Self {
-        let raw = ja3s_raw(hello);
-        #[cfg(feature = "ja4plus")]
-        let (ja4s, ja4s_r) = crate::plus::ja4s::ja4s(hello, transport).into();
-        #[cfg(not(feature = "ja4plus"))]
-        let (ja4s, ja4s_r) = {
-            let _ = transport;
-            (None, None)
-        };
         Self {
             version: hello.version(),
             cipher_suite: hello.cipher_suite,
             random: *hello.random,
             encrypt_then_mac: hello.extensions.find(EXT_ENCRYPT_THEN_MAC).is_some(),
-            ja3s: md5_hex(raw.as_bytes()),
-            ja3s_raw: raw,
-            ja4s,
-            ja4s_r,
+            texts: server_texts(hello, transport),
         }
     }
 

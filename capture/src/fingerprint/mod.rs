@@ -12,3 +12,4 @@ mod memo;
 pub mod text;
 
 pub use facts::{ClientFacts, ServerFacts};
+pub use memo::{ClientTexts, ServerTexts};

@@ -6,9 +6,8 @@
 //! Promises: pure; names in wire order and case; pseudo-header fields of HTTP/2 are not counted (two of three published
 //! implementations; the description is silent).
 
+use crate::fingerprint::text::{into_text, push_sha12};
 use crate::http::Request;
-use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// JA4H of a request, hashed and raw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,15 +86,9 @@ fn text(bytes: &[u8]) -> String {
 
 /// First 12 hexadecimal digits of SHA-256; zeros for nothing.
 pub(super) fn hash12(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(12);
-    if bytes.is_empty() {
-        out.push_str("000000000000");
-        return out;
-    }
-    for byte in Sha256::digest(bytes).iter().take(6) {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    let mut out = Vec::with_capacity(12);
+    push_sha12(&mut out, bytes);
+    into_text(out)
 }
 
 #[cfg(test)]

@@ -143,8 +143,8 @@ pub fn http_event(key: &FlowKey, client_side: Side, over: Over<'_>, ts_ns: i64, 
 const SECRET_HEADERS: [&[u8]; 5] = [b"cookie", b"authorization", b"proxy-authorization", b"set-cookie", b"x-api-key"];
 
 fn set_client(event: &mut NetworkEvent, client: &ClientSide) {
-    let ClientFacts { version, sni, alpn, ja4, .. } = &client.facts;
     let facts = &client.facts;
+    let ClientFacts { version, sni, alpn, texts, .. } = facts;
     event.tls_version = Some(*version);
     event.sni.clone_from(sni);
     event.alpn.clone_from(alpn);
@@ -155,18 +155,18 @@ fn set_client(event: &mut NetworkEvent, client: &ClientSide) {
     event.grease = Some(facts.grease);
     event.resumption = Some(facts.resumption);
     event.ech = Some(facts.ech);
-    event.ja3 = Some(facts.ja3.clone());
-    event.ja3_raw = Some(facts.ja3_raw.clone());
-    event.ja4 = Some(ja4.ja4.clone());
-    event.ja4_r = Some(ja4.ja4_r.clone());
-    event.ja4_o = Some(ja4.ja4_o.clone());
+    event.ja3 = Some(texts.ja3.clone());
+    event.ja3_raw = Some(texts.ja3_raw.clone());
+    event.ja4 = Some(texts.ja4.ja4.clone());
+    event.ja4_r = Some(texts.ja4.ja4_r.clone());
+    event.ja4_o = Some(texts.ja4.ja4_o.clone());
 }
 
 fn set_server(event: &mut NetworkEvent, server: Option<&ServerFacts>) {
     if let Some(server) = server {
         event.tls_version = Some(server.version);
-        event.ja3s = Some(server.ja3s.clone());
-        event.ja4s.clone_from(&server.ja4s);
+        event.ja3s = Some(server.texts.ja3s.clone());
+        event.ja4s.clone_from(&server.texts.ja4s);
     }
 }
 

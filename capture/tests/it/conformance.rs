@@ -154,7 +154,7 @@ fn a_capture_with_keys_opens_its_requests() {
     let progress = &mut |_: &ja4_capture::Progress| std::ops::ControlFlow::Continue(());
     let summary = ja4_capture::run_files(&[path], &Options::default(), &mut sink, progress).expect("a capture");
     assert_eq!(summary.counters.decrypted_connections, 1);
-    let record = sink.records.iter().find(|r| r.ja4.is_some()).expect("a handshake");
+    let record = sink.records.iter().find(|r| r.ja4().is_some()).expect("a handshake");
     assert!(!record.ja4h.is_empty() && record.ja4h.len() == sink.requests.len());
     assert_eq!(record.ja4x.len(), 3);
     let by_host = sink.requests.iter().fold(BTreeMap::<&str, usize>::new(), |mut hosts, request| {
@@ -185,7 +185,7 @@ fn a_capture_with_keys_opens_its_http3_requests() {
         let options = Options { threads, ..Options::default() };
         let summary = ja4_capture::run_files(std::slice::from_ref(&path), &options, &mut sink, progress).expect("a capture");
         assert_eq!((summary.counters.decrypted_connections, summary.counters.http_requests), (1, 3));
-        let record = sink.records.iter().find(|r| r.ja4.is_some()).expect("a handshake");
+        let record = sink.records.iter().find(|r| r.ja4().is_some()).expect("a handshake");
         assert_eq!(record.ja4h.len(), 3);
         assert!(record.ja4h.iter().all(|ja4h| ja4h.starts_with("ge30")), "{:?}", record.ja4h);
         for (number, request) in sink.requests.iter().enumerate() {

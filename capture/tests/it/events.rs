@@ -39,7 +39,7 @@ fn a_late_server_hello_is_left_out_and_order_is_that_of_the_hellos() {
     let told = seen.events.iter().map(|e| (e.sni.as_deref().unwrap_or("-"), e.ja3s.is_some())).collect::<Vec<_>>();
     assert_eq!(told, [("late.example", false), ("at-once.example", true), ("slow.example", true)]);
     // The record, which nobody waits for, has it.
-    assert!(seen.records.iter().all(|r| r.ja3s.is_some()));
+    assert!(seen.records.iter().all(|r| r.ja3s().is_some()));
     assert_eq!(sensor.counters().late_events, 0);
 }
 

@@ -14,16 +14,16 @@ fn one_connection_shows_all_its_parts() {
     assert_eq!(record.start_ns, 1_000_000_000);
     assert_eq!(record.sni.as_deref(), Some("example.org"));
     assert_eq!(record.alpn, ["h2", "http/1.1"]);
-    assert_eq!(record.ja3_raw.as_deref(), Some("771,4865-4866-49195,0-10-11-13-16-43-51,29-23,0"));
-    assert_eq!(record.ja4_r.as_deref(), Some("t13d0307h2_1301,1302,c02b_000a,000b,000d,002b,0033_0403,0804,0401"));
-    assert_eq!(record.ja4_ro.as_deref(), Some("t13d0307h2_1301,1302,c02b_0000,000a,000b,000d,0010,002b,0033_0403,0804,0401"));
+    assert_eq!(record.ja3_raw(), Some("771,4865-4866-49195,0-10-11-13-16-43-51,29-23,0"));
+    assert_eq!(record.ja4_r(), Some("t13d0307h2_1301,1302,c02b_000a,000b,000d,002b,0033_0403,0804,0401"));
+    assert_eq!(record.ja4_ro(), Some("t13d0307h2_1301,1302,c02b_0000,000a,000b,000d,0010,002b,0033_0403,0804,0401"));
     // sha256("1301,1302,c02b") and sha256("000a,000b,000d,002b,0033_0403,0804,0401"), md5 of the JA3 string: by coreutils.
-    assert_eq!(record.ja4.as_deref(), Some("t13d0307h2_5559582ccdc4_5e6a61e7dae5"));
-    assert_eq!(record.ja3.as_deref(), Some("ce04116d61aa4c0fc142193e54a2a31e"));
-    assert_eq!(record.ja3s_raw.as_deref(), Some("771,4865,51-43"));
+    assert_eq!(record.ja4(), Some("t13d0307h2_5559582ccdc4_5e6a61e7dae5"));
+    assert_eq!(record.ja3(), Some("ce04116d61aa4c0fc142193e54a2a31e"));
+    assert_eq!(record.ja3s_raw(), Some("771,4865,51-43"));
     assert_eq!(sensor.counters().tls_handshakes, 1);
     if cfg!(feature = "ja4plus") {
-        assert_eq!(record.ja4s_r.as_deref(), Some("t130200_1301_0033,002b"));
+        assert_eq!(record.ja4s_r(), Some("t130200_1301_0033,002b"));
         assert_eq!(record.ja4t.as_deref(), Some("64240_2-4-8-1-3_1460_7"));
         assert_eq!(record.ja4ts.as_deref(), Some("64240_2-4-8-1-3_1460_7"));
         assert_eq!((record.ja4l_c.as_deref(), record.ja4l_s.as_deref()), (Some("50_64"), Some("50_64")));
@@ -65,7 +65,7 @@ fn a_hello_quoted_or_carried_as_a_file_is_no_handshake() {
     }
     let (seen, sensor) = sense(&frames, Limits::default());
     assert_eq!(sensor.counters().tls_handshakes, 0);
-    assert!(seen.records.iter().all(|r| r.ja4.is_none() && r.ja4t.is_none()), "{:?}", seen.records);
+    assert!(seen.records.iter().all(|r| r.ja4().is_none() && r.ja4t.is_none()), "{:?}", seen.records);
     assert_eq!(seen.requests.len(), 1);
 }
 

@@ -40,10 +40,8 @@ fn frames(isn: u32, with_syn: bool, up: Vec<(usize, Vec<u8>)>, down: Vec<(usize,
 }
 
 fn hellos(record: &ConnectionRecord) -> Vec<Option<&str>> {
-    [&record.sni, &record.ja3_raw, &record.ja4_ro, &record.ja3s_raw, &record.ja4s_r, &record.ja4t, &record.ja4ts]
-        .into_iter()
-        .map(|f| f.as_deref())
-        .collect()
+    let r = record;
+    vec![r.sni.as_deref(), r.ja3_raw(), r.ja4_ro(), r.ja3s_raw(), r.ja4s_r(), r.ja4t.as_deref(), r.ja4ts.as_deref()]
 }
 
 proptest! {
@@ -67,7 +65,7 @@ proptest! {
         prop_assert_eq!(expected.records[0].sni.as_deref(), Some("any.example"));
         let cut = frames(isn, with_syn, pieces(&up, &cuts_up, overlap), pieces(&down, &cuts_down, overlap), &order);
         let got = sense(&cut, Limits::default()).0;
-        let named = got.records.iter().filter(|r| r.ja4.is_some()).collect::<Vec<_>>();
+        let named = got.records.iter().filter(|r| r.ja4().is_some()).collect::<Vec<_>>();
         prop_assert_eq!(named.len(), 1, "{:?}", got.records);
         prop_assert_eq!(hellos(named[0]), hellos(&expected.records[0]));
     }

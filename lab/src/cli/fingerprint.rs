@@ -71,17 +71,17 @@ pub fn run(args: &FingerprintArgs, threads: usize, console: &Console) -> Result<
 }
 
 fn cells(record: &ConnectionRecord) -> Vec<String> {
-    let text = |value: &Option<String>| visible(value.as_deref().unwrap_or("-"));
+    let text = |value: Option<&str>| visible(value.unwrap_or("-"));
     vec![
         format!("{}:{}", record.src, record.sport),
         format!("{}:{}", record.dst, record.dport),
         record.transport.as_str().to_owned(),
-        text(&record.sni),
+        text(record.sni.as_deref()),
         visible(&record.alpn.join(",")),
-        text(&record.ja4),
-        text(&record.ja3),
-        text(&record.ja4s),
-        text(&record.ja4t),
+        text(record.ja4()),
+        text(record.ja3()),
+        text(record.ja4s()),
+        text(record.ja4t.as_deref()),
     ]
 }
 
