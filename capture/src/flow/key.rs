@@ -112,6 +112,17 @@ impl FlowKey {
         }
     }
 
+    /// Addresses and ports of a packet from this side: source first, as on the wire.
+    #[must_use]
+    pub fn from_side(&self, side: Side) -> (Addresses, u16, u16) {
+        let ((src, src_port), (dst, dst_port)) = (self.end(side), self.end(side.other()));
+        let addresses = match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => Addresses::V4 { src: src.octets(), dst: dst.octets() },
+            (src, dst) => Addresses::V6 { src: v6(src), dst: v6(dst) },
+        };
+        (addresses, src_port, dst_port)
+    }
+
     /// Address and port of one side.
     #[must_use]
     pub fn end(&self, side: Side) -> (IpAddr, u16) {
@@ -130,6 +141,13 @@ impl FlowKey {
                 (IpAddr::from((u128::from(first) << 64 | u128::from(second)).to_be_bytes()), port(key.ports))
             }
         }
+    }
+}
+
+fn v6(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V6(address) => address.octets(),
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
     }
 }
 

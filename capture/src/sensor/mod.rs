@@ -17,6 +17,7 @@ pub mod events;
 pub mod http3;
 pub mod openvpn;
 mod outlet;
+pub(crate) mod slim;
 pub mod tcp;
 pub mod udp;
 
@@ -74,7 +75,13 @@ impl Sensor {
     #[inline]
     pub fn packet(&mut self, packet: &Packet<'_>, sink: &mut impl SensorSink) {
         match plain_tcp(packet.link_type, packet.data) {
-            Some(segment) => self.plain(packet.ts_ns, packet.data.len(), &segment, sink),
+            Some(segment) => {
+                self.arrived(packet.ts_ns, packet.data.len(), sink);
+                self.tcp(&segment, packet.ts_ns, sink);
+                if sink.wants_events() {
+                    self.let_out_ready(sink);
+                }
+            }
             None => {
                 self.arrived(packet.ts_ns, packet.data.len(), sink);
                 self.decoded(decode(packet.link_type, packet.data, &self.limits), packet.ts_ns, sink);
@@ -82,16 +89,6 @@ impl Sensor {
                     self.let_out_ready(sink);
                 }
             }
-        }
-    }
-
-    /// Takes one packet that [`plain_tcp`] has decoded, of so many captured bytes.
-    #[inline]
-    pub(crate) fn plain(&mut self, ts_ns: i64, bytes: usize, segment: &Segment<'_>, sink: &mut impl SensorSink) {
-        self.arrived(ts_ns, bytes, sink);
-        self.tcp(segment, ts_ns, sink);
-        if sink.wants_events() {
-            self.let_out_ready(sink);
         }
     }
 
@@ -221,8 +218,22 @@ impl Sensor {
     fn tcp(&mut self, segment: &Segment<'_>, ts_ns: i64, sink: &mut impl SensorSink) {
         self.counters.tcp_segments = self.counters.tcp_segments.wrapping_add(1);
         let (key, side) = FlowKey::new(segment.ip.addresses, segment.src_port, segment.dst_port);
+        let found = self.tcp.find(&key, ts_ns, &self.limits);
+        self.found_tcp(found, key, side, segment, ts_ns, sink);
+    }
+
+    #[inline]
+    fn found_tcp(
+        &mut self,
+        found: Found,
+        key: FlowKey,
+        side: Side,
+        segment: &Segment<'_>,
+        ts_ns: i64,
+        sink: &mut impl SensorSink,
+    ) {
         let opens = segment.flags & (flag::SYN | flag::ACK | flag::RST) == flag::SYN;
-        let slot = match self.tcp.find(&key, ts_ns, &self.limits) {
+        let slot = match found {
             Found::Watched(slot) => Some(slot),
             Found::Finished(mark) if !opens || mark == mark_of(segment.seq) => return,
             Found::Unknown if segment.payload.is_empty() && segment.flags & flag::SYN == 0 => return,

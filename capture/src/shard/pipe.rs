@@ -1,8 +1,9 @@
 //! Two threads: the calling one steps through the file and hands results out, the other is a sensor like that of a single thread.
 //!
 //! Promises: exactly the calls of the sink that one thread makes, also where a bound is reached. Packets of mapped files are handed
-//! over as they lie there, others are copied; a plain TCP frame is decoded before, so that the sensor need not fetch the bytes of
-//! connections that are finished. At most eight batches of 4,096 packets are on the way.
+//! over as they lie there, others are copied; a plain TCP frame is decoded before and its key hashed, so that the sensor need not fetch
+//! the bytes of connections that are finished. At most eight batches of 1,024 packets are on the way: what one thread wrote is still
+//! in a cache when the other reads it.
 //!
 //! Read next: `../shard.rs`, `collect.rs`.
 
@@ -11,17 +12,22 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::decode::{Segment, plain_tcp};
+use crate::decode::plain_tcp;
+use crate::flow::key::{FlowKey, Key4, Key6};
 use crate::run::{Progress, Summary};
+use crate::sensor::slim::Slim;
 use crate::sensor::{Sensor, SensorSink};
 use crate::shard::collect::{Batch, Collector, Wants};
-use crate::shard::{BATCH_PACKETS, WAITING_BATCHES, close};
-use crate::source::map::FileMap;
+use crate::shard::{WAITING_BATCHES, close};
+use crate::source::map::{FileMap, fetch};
 use crate::source::{Packet, PacketSource};
 
-/// So many packets ahead, bytes are fetched before they are asked for. Their place is guessed: as if all were as long as the present
+const BATCH_PACKETS: u32 = 1024;
+/// So many packets ahead, the calling thread fetches bytes before they are asked for. Their place is guessed: as if all were as long as the present
 /// one, which is nearly always right where much is carried.
 const PACKETS_AHEAD: usize = 8;
+/// So many packets ahead, the sensor's thread fetches a handshake.
+const HANDSHAKES_AHEAD: usize = 6;
 /// Bytes of a record header of the classic format.
 const RECORD_BYTES: usize = 16;
 
@@ -29,6 +35,10 @@ const RECORD_BYTES: usize = 16;
 #[derive(Debug, Default)]
 struct Load<'m> {
     frames: Vec<Frame<'m>>,
+    /// Keys of the frames over IPv6, which are so much larger than others that they would make every frame larger.
+    keys: Vec<Key6>,
+    /// Captured bytes of the slim ones.
+    slim_bytes: u64,
     /// Bytes of packets that do not lie in a mapped file.
     bytes: Vec<u8>,
     /// TLS secrets met in the capture, each with the number of frames before it.
@@ -48,8 +58,10 @@ struct Frame<'m> {
 
 #[derive(Debug)]
 enum Data<'m> {
-    /// A plain TCP frame of so many captured bytes.
-    Plain(Segment<'m>, usize),
+    /// A plain TCP frame over IPv4.
+    V4(Key4, Slim<'m>),
+    /// The same over IPv6; its key is the next one of the load.
+    V6(Slim<'m>),
     /// Another frame: link type, bytes.
     Mapped(u32, &'m [u8]),
     /// The same, copied.
@@ -70,14 +82,21 @@ pub(super) fn run(
     std::thread::scope(|scope| {
         let (to_sensor, loads) = sync_channel(WAITING_BATCHES);
         let (answers, from_sensor) = sync_channel(WAITING_BATCHES);
+        let reader = Reader { maps: &maps, hasher: sensor.hasher() };
         scope.spawn(move || work(sensor, wants, &loads, &answers));
-        pump(source, &maps, (&to_sensor, &from_sensor), sink, summary, progress)
+        pump(source, &reader, (&to_sensor, &from_sensor), sink, summary, progress)
     })
+}
+
+/// What the calling thread needs to fill loads.
+struct Reader<'m> {
+    maps: &'m [Option<Arc<FileMap>>],
+    hasher: foldhash::fast::RandomState,
 }
 
 fn pump<'m>(
     source: &mut impl PacketSource,
-    maps: &'m [Option<Arc<FileMap>>],
+    reader: &Reader<'m>,
     (to_sensor, from_sensor): (&SyncSender<Load<'m>>, &Receiver<(Batch, Load<'m>)>),
     sink: &mut impl SensorSink,
     summary: &mut Summary,
@@ -88,7 +107,7 @@ fn pump<'m>(
     let (mut packets, mut first_ns, mut last_ns) = (0_u64, i64::MAX, i64::MIN);
     loop {
         let mut load = spare.pop().unwrap_or_default();
-        let more = fill(&mut load, source, maps);
+        let more = reader.fill(&mut load, source);
         packets = packets.saturating_add(load.frames.len() as u64);
         (first_ns, last_ns) = (first_ns.min(load.first_ns), last_ns.max(load.last_ns));
         let (bytes_read, total_bytes) = (source.bytes_read(), source.total_bytes());
@@ -117,43 +136,79 @@ fn pump<'m>(
     }
 }
 
-/// Takes the next packets. `false` if the source ended.
-fn fill<'m>(load: &mut Load<'m>, source: &mut impl PacketSource, maps: &'m [Option<Arc<FileMap>>]) -> bool {
-    load.frames.clear();
-    load.bytes.clear();
-    load.secrets.clear();
-    (load.first_ns, load.last_ns) = (i64::MAX, i64::MIN);
-    for _ in 0..BATCH_PACKETS {
-        if !source.advance() {
-            load.is_last = true;
-            return false;
-        }
-        if source.has_secrets() {
-            let before = load.frames.len();
-            load.secrets.extend(source.take_secrets().into_iter().map(|secrets| (before, secrets)));
-        }
-        let Packet { ts_ns, link_type, data, .. } = source.packet();
-        load.first_ns = load.first_ns.min(ts_ns);
-        load.last_ns = load.last_ns.max(ts_ns);
-        let mapped = source.place_in_map().and_then(|(file, at)| {
-            let map = maps.get(file)?.as_ref()?;
-            map.fetch_ahead(at.saturating_add(data.len().saturating_add(RECORD_BYTES).saturating_mul(PACKETS_AHEAD)));
-            map.get(at..)?.get(..data.len())
-        });
-        let data = match mapped {
-            Some(data) => match plain_tcp(link_type, data) {
-                Some(segment) => Data::Plain(segment, data.len()),
-                None => Data::Mapped(link_type, data),
-            },
-            None => {
-                let start = load.bytes.len();
-                load.bytes.extend_from_slice(data);
-                Data::Copied(link_type, start..load.bytes.len())
+impl<'m> Reader<'m> {
+    /// Takes the next packets. `false` if the source ended.
+    fn fill(&self, load: &mut Load<'m>, source: &mut impl PacketSource) -> bool {
+        load.clear();
+        for _ in 0..BATCH_PACKETS {
+            if !source.advance() {
+                load.is_last = true;
+                return false;
             }
-        };
-        load.frames.push(Frame { ts_ns, data });
+            if source.has_secrets() {
+                let before = load.frames.len();
+                load.secrets.extend(source.take_secrets().into_iter().map(|secrets| (before, secrets)));
+            }
+            let Packet { ts_ns, link_type, data, .. } = source.packet();
+            load.first_ns = load.first_ns.min(ts_ns);
+            load.last_ns = load.last_ns.max(ts_ns);
+            let data = match self.mapped(source, data.len()) {
+                Some(data) => self.frame(load, link_type, data),
+                None => {
+                    let start = load.bytes.len();
+                    load.bytes.extend_from_slice(data);
+                    Data::Copied(link_type, start..load.bytes.len())
+                }
+            };
+            load.frames.push(Frame { ts_ns, data });
+        }
+        true
     }
-    true
+
+    /// The present packet's bytes where they lie in a mapped file; those of a later one are fetched meanwhile.
+    #[inline]
+    fn mapped(&self, source: &impl PacketSource, bytes: usize) -> Option<&'m [u8]> {
+        let (file, at) = source.place_in_map()?;
+        let map = self.maps.get(file)?.as_ref()?;
+        map.fetch_ahead(at.saturating_add(bytes.saturating_add(RECORD_BYTES).saturating_mul(PACKETS_AHEAD)));
+        map.get(at..)?.get(..bytes)
+    }
+
+    #[inline]
+    fn frame(&self, load: &mut Load<'m>, link_type: u32, data: &'m [u8]) -> Data<'m> {
+        let Some((key, slim)) = plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment, &self.hasher)) else {
+            return Data::Mapped(link_type, data);
+        };
+        load.slim_bytes = load.slim_bytes.wrapping_add(data.len() as u64);
+        match key {
+            FlowKey::V4(key) => Data::V4(key, slim),
+            FlowKey::V6(key) => {
+                load.keys.push(key);
+                Data::V6(slim)
+            }
+        }
+    }
+}
+
+impl Load<'_> {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.keys.clear();
+        self.bytes.clear();
+        self.secrets.clear();
+        self.slim_bytes = 0;
+        (self.first_ns, self.last_ns) = (i64::MAX, i64::MIN);
+    }
+
+    /// Fetches the handshake of the frame at `place`, if it is one.
+    #[inline]
+    fn fetch(&self, place: usize) {
+        if let Some(Frame { data: Data::V4(_, slim) | Data::V6(slim), .. }) = self.frames.get(place)
+            && let Some(bytes) = slim.to_fetch()
+        {
+            fetch(bytes);
+        }
+    }
 }
 
 /// The sensor's thread: takes loads until none comes any more, and answers each.
@@ -162,7 +217,10 @@ fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answer
     for mut load in loads {
         let mut batch = std::mem::take(&mut load.spare).again(wants);
         let mut secrets = std::mem::take(&mut load.secrets).into_iter().peekable();
+        let mut keys = load.keys.iter();
+        sensor.count_bytes(load.slim_bytes);
         for (place, frame) in load.frames.iter().enumerate() {
+            load.fetch(place.saturating_add(HANDSHAKES_AHEAD));
             while let Some((_, text)) = secrets.next_if(|(before, _)| *before <= place) {
                 sensor.add_secrets(&text);
             }
@@ -170,8 +228,14 @@ fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answer
             batch.tag = number;
             let ts_ns = frame.ts_ns;
             let (link_type, data) = match &frame.data {
-                Data::Plain(segment, bytes) => {
-                    sensor.plain(ts_ns, *bytes, segment, &mut batch);
+                Data::V4(key, slim) => {
+                    sensor.slim(ts_ns, FlowKey::V4(*key), slim, &mut batch);
+                    continue;
+                }
+                Data::V6(slim) => {
+                    // A frame of this kind has its key.
+                    let Some(key) = keys.next() else { continue };
+                    sensor.slim(ts_ns, FlowKey::V6(*key), slim, &mut batch);
                     continue;
                 }
                 Data::Mapped(link_type, data) => (*link_type, *data),
