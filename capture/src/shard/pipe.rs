@@ -23,9 +23,13 @@ use crate::source::map::{FileMap, fetch};
 use crate::source::{Packet, PacketSource};
 
 const BATCH_PACKETS: u32 = 1024;
-/// So many packets ahead, the calling thread fetches bytes before they are asked for. Their place is guessed: as if all were as long as the present
+/// So many packets ahead, the calling thread fetches record headers before they are asked for. Their place is guessed: as if all were as long as the present
 /// one, which is nearly always right where much is carried.
 const PACKETS_AHEAD: usize = 8;
+/// So many packets it steps over before it decodes the first of them, whose headers are there by then.
+const STEPPED_AHEAD: usize = 12;
+/// Ethernet, IPv6 and TCP with time stamps, and the first byte of the payload; beyond the second line of a cache.
+const HEADER_BYTES: usize = 129;
 /// So many packets ahead, the sensor's thread fetches a handshake.
 const HANDSHAKES_AHEAD: usize = 6;
 /// Bytes of a record header of the classic format.
@@ -140,10 +144,11 @@ impl<'m> Reader<'m> {
     /// Takes the next packets. `false` if the source ended.
     fn fill(&self, load: &mut Load<'m>, source: &mut impl PacketSource) -> bool {
         load.clear();
+        let mut decoded = 0_usize;
         for _ in 0..BATCH_PACKETS {
             if !source.advance() {
                 load.is_last = true;
-                return false;
+                break;
             }
             if source.has_secrets() {
                 let before = load.frames.len();
@@ -153,7 +158,7 @@ impl<'m> Reader<'m> {
             load.first_ns = load.first_ns.min(ts_ns);
             load.last_ns = load.last_ns.max(ts_ns);
             let data = match self.mapped(source, data.len()) {
-                Some(data) => self.frame(load, link_type, data),
+                Some(data) => Data::Mapped(link_type, data),
                 None => {
                     let start = load.bytes.len();
                     load.bytes.extend_from_slice(data);
@@ -161,32 +166,41 @@ impl<'m> Reader<'m> {
                 }
             };
             load.frames.push(Frame { ts_ns, data });
+            if load.frames.len().saturating_sub(decoded) > STEPPED_AHEAD {
+                self.decode(load, decoded);
+                decoded = decoded.saturating_add(1);
+            }
         }
-        true
+        (decoded..load.frames.len()).for_each(|place| self.decode(load, place));
+        !load.is_last
     }
 
-    /// The present packet's bytes where they lie in a mapped file; those of a later one are fetched meanwhile.
+    /// The present packet's bytes where they lie in a mapped file. Its headers are fetched, and where the head of a later one probably is.
     #[inline]
     fn mapped(&self, source: &impl PacketSource, bytes: usize) -> Option<&'m [u8]> {
         let (file, at) = source.place_in_map()?;
-        let map = self.maps.get(file)?.as_ref()?;
-        map.fetch_ahead(at.saturating_add(bytes.saturating_add(RECORD_BYTES).saturating_mul(PACKETS_AHEAD)));
-        map.get(at..)?.get(..bytes)
+        let map: &'m FileMap = self.maps.get(file)?.as_ref()?;
+        let ahead = bytes.saturating_add(RECORD_BYTES).saturating_mul(PACKETS_AHEAD);
+        map.fetch_ahead(at.saturating_add(ahead).saturating_sub(RECORD_BYTES));
+        let data = map.get(at..)?.get(..bytes)?;
+        fetch(data.get(..HEADER_BYTES).unwrap_or(data));
+        Some(data)
     }
 
+    /// Decodes the frame at `place`, if it is a plain one.
     #[inline]
-    fn frame(&self, load: &mut Load<'m>, link_type: u32, data: &'m [u8]) -> Data<'m> {
-        let Some((key, slim)) = plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment, &self.hasher)) else {
-            return Data::Mapped(link_type, data);
-        };
+    fn decode(&self, load: &mut Load<'m>, place: usize) {
+        let Some(frame) = load.frames.get_mut(place) else { return };
+        let Data::Mapped(link_type, data) = frame.data else { return };
+        let Some((key, slim)) = plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment, &self.hasher)) else { return };
         load.slim_bytes = load.slim_bytes.wrapping_add(data.len() as u64);
-        match key {
+        frame.data = match key {
             FlowKey::V4(key) => Data::V4(key, slim),
             FlowKey::V6(key) => {
                 load.keys.push(key);
                 Data::V6(slim)
             }
-        }
+        };
     }
 }
 
