@@ -47,11 +47,13 @@ def figures() -> list[str]:
 
 
 def prose(text: str) -> str:
-    """The little Markdown that our notebooks use: headings, paragraphs, `code`, [links](…)."""
+    """The little Markdown that our notebooks use: headings, paragraphs, `code`, **strong**, *stressed*, [links](…)."""
     blocks = []
     for block in re.split(r"\n\s*\n", text.strip()):
         block = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(block, quote=False))
         block = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", block)
+        block = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", block)
+        block = re.sub(r"\*([^*]+)\*", r"<i>\1</i>", block)
         level = len(block) - len(block.lstrip("#"))
         blocks.append(f"<h{level}>{block.lstrip('# ')}</h{level}>" if level else f"<p>{block}</p>")
     return "".join(blocks)

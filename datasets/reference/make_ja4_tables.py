@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Derives ja4_browser.csv and ja4_bot.csv rows from recorded, labelled connections.
+"""Derives rows of ja4_browser.csv, ja4_bot.csv and h2_browser.csv from recorded, labelled connections.
 
-    make_ja4_tables.py FINGERPRINTS.jsonl LABELS.csv [--source NAME] [--licence TEXT] [--date YYYY-MM-DD] [-o DIRECTORY]
+    make_ja4_tables.py FINGERPRINTS.jsonl LABELS.csv [--log MODULE.jsonl.gz] [--source NAME] [--licence TEXT] [--date YYYY-MM-DD] [-o DIRECTORY]
 
-FINGERPRINTS is what `ja4-lab fingerprint --format jsonl` prints: one object per connection with src, sport and ja4. LABELS has a header
-line; the columns are found by name: the client's address (src, src_ip, client_ip), its port (sport, src_port, client_port), the program
-(family, client_name, client, tool or label) and, if there is one, the kind (client_kind, kind or class: browser, bot, tool, library, impersonator ...).
+FINGERPRINTS is what `ja4-lab fingerprint --format jsonl` prints: one object per connection with src, sport, start_ns and ja4. LABELS has a
+header line; the columns are found by name: the client's address (src, src_ip, client_ip), its port (sport, src_port, client_port), the program
+(family, client_name, client, tool or label) and, if there are any, the kind (client_kind, kind or class: browser, bot, tool, library,
+impersonator ...) and the first and last packet (first_ns, last_ns), by which a port that came again is told apart.
+
+MODULE is a log of the Apache module, whose `h2` is the HTTP/2 fingerprint: of those that browsers sent, and nothing but browsers and who
+imitates them, h2_browser.csv gets the ones it does not have. A tool's settings are in no row, for the table says what browsers send.
 
 A JA4 that both a browser and something else sent is left out of ja4_browser.csv unless the something else is labelled an impersonator
 (an impersonator's value is the browser's own, that is its purpose), and is never listed as a tool's. Several tools with one JA4 share a
@@ -16,6 +20,7 @@ Standard library only.
 
 import argparse
 import csv
+import gzip
 import json
 import re
 import sys
@@ -23,6 +28,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 HEADER = ["ja4", "family", "os", "version_range", "source", "licence", "date"]
+H2_HEADER = ["h2", "family", "source", "licence", "date"]
 # Whose TLS stack a program uses: what the column `stack` of user_agents.csv calls it. First match wins.
 STACKS = [
     (r"webkitgtk|epiphany", "webkitgtk"), (r"curl_cffi|impersonat|tls.client|utls", "impersonator"),
@@ -64,82 +70,113 @@ def address(text):
     return text.removeprefix("::ffff:").lower()
 
 
-def read(fingerprints, labels):
-    """Stacks and programs by JA4."""
-    owner = {}
-    with open(labels, newline="", encoding="utf-8") as file:
+def read_labels(path):
+    """Connections by address and port: (first ns, last ns, stack, program) each."""
+    owners = defaultdict(list)
+    with open(path, newline="", encoding="utf-8") as file:
         lines = (line for line in file if not line.startswith("#"))
         for row in csv.DictReader(lines):
             port = column(row, "sport", "src_port", "client_port")
             program = column(row, "family", "client_name", "client", "tool", "program", "label")
             if port.isdigit() and program:
                 key = (address(column(row, "src", "src_ip", "client_ip")), int(port))
-                owner[key] = (stack_of(program, column(row, "client_kind", "kind", "class")), program)
+                times = int(column(row, "first_ns") or 0), int(column(row, "last_ns") or 2**63)
+                owners[key].append((*times, stack_of(program, column(row, "client_kind", "kind", "class")), program))
+    return owners
+
+
+def owner_of(owners, item, time):
+    """(stack, program) of what a line tells about, by address, port and time; None if nobody is known to have been there."""
+    for first, last, stack, program in owners.get((address(item[SOURCE[time]]), int(item[PORT[time]])), ()):
+        if first <= int(item.get(time, first)) <= last:
+            return stack, program
+    return None
+
+
+# What a line calls the address and the port of the client, by what it calls its time.
+SOURCE = {"start_ns": "src", "ts_ns": "src_ip"}
+PORT = {"start_ns": "sport", "ts_ns": "src_port"}
+
+
+def read(path, owners, field, time):
+    """Stacks and programs by the value of `field`, and how many lines with a value have no label."""
     seen = defaultdict(set)
     unlabelled = 0
-    with open(fingerprints, encoding="utf-8") as file:
+    with (gzip.open(path, "rt", encoding="utf-8") if path.endswith(".gz") else open(path, encoding="utf-8")) as file:
         for number, line in enumerate(file, 1):
             try:
                 item = json.loads(line)
-                key = (address(item["src"]), int(item["sport"]))
+                owner = owner_of(owners, item, time)
             except (ValueError, KeyError, TypeError) as error:
-                print(f"line {number} is no fingerprint ({error}); skipped ({fingerprints})", file=sys.stderr)
+                print(f"line {number} tells nothing of a connection ({error}); skipped ({path})", file=sys.stderr)
                 continue
-            if item.get("ja4") and key in owner:
-                seen[item["ja4"]].add(owner[key])
-            elif item.get("ja4"):
+            if item.get(field) and owner:
+                seen[item[field]].add(owner)
+            elif item.get(field):
                 unlabelled += 1
     return seen, unlabelled
 
 
-def existing(path):
+def existing(path, header):
     """Comment lines and rows of a table, or nothing."""
     if not path.exists():
         return [], {}
     lines = path.read_text(encoding="utf-8").splitlines()
     comments = [line for line in lines if line.startswith("#")]
     rows = csv.DictReader(line for line in lines if line and not line.startswith("#"))
-    return comments, {row["ja4"]: [row[name] for name in HEADER] for row in rows}
+    return comments, {row[header[0]]: [row[name] for name in header] for row in rows}
 
 
-def write(path, new, facts):
-    comments, rows = existing(path)
-    rows = {ja4: row for ja4, row in rows.items() if row[HEADER.index("source")] != facts[0]}
-    for ja4, (family, programs) in new.items():
-        if ja4 not in rows:
-            rows[ja4] = [ja4, family, "any", " ".join(sorted(programs)).replace(",", ";"), *facts]
-    text = "".join(f"{line}\n" for line in [*comments, ",".join(HEADER), *(",".join(rows[ja4]) for ja4 in sorted(rows))])
+def write(path, header, new, source):
+    """The table with the rows of `source` made anew: `new` holds them by value. Rows of others stay, and stand above."""
+    comments, rows = existing(path, header)
+    rows = {value: row for value, row in rows.items() if row[header.index("source")] != source}
+    rows = {**new, **rows}
+    text = "".join(f"{line}\n" for line in [*comments, ",".join(header), *(",".join(rows[value]) for value in sorted(rows))])
     path.write_text(text, encoding="utf-8")
     print(f"{len(new)} values recorded, {len(rows)} rows ({path})")
+
+
+def by_class(seen):
+    """What was seen, parted into browsers' values and tools': name and programs of each."""
+    browsers, bots = {}, {}
+    for value, owners in seen.items():
+        stacks = {stack for stack, _ in owners} - {"impersonator"}
+        programs = {program for _, program in owners}
+        if stacks and stacks <= BROWSERS:
+            browsers[value] = (name_of(stacks), programs)
+        elif stacks and not stacks & BROWSERS:
+            bots[value] = (name_of(stacks), programs)
+        elif stacks:
+            print(f"{value} was sent by {', '.join(sorted(programs))}: left out", file=sys.stderr)
+    return browsers, bots
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fingerprints")
     parser.add_argument("labels")
+    parser.add_argument("--log", default="")
     parser.add_argument("--source", default="own recording")
     parser.add_argument("--licence", default="MIT OR Apache-2.0")
     parser.add_argument("--date", default="")
     parser.add_argument("-o", "--output", default=str(Path(__file__).parent))
     given = parser.parse_args()
-    seen, unlabelled = read(given.fingerprints, given.labels)
+    owners = read_labels(given.labels)
+    seen, unlabelled = read(given.fingerprints, owners, "ja4", "start_ns")
     sent = Counter(program for owners in seen.values() for _, program in owners)
     restless = {program for program, values in sent.items() if values > MOST}
     seen = {ja4: {owner for owner in owners if owner[1] not in restless} for ja4, owners in seen.items()}
-    browsers, bots = {}, {}
-    for ja4, owners in seen.items():
-        stacks = {stack for stack, _ in owners} - {"impersonator"}
-        programs = {program for _, program in owners}
-        if stacks and stacks <= BROWSERS:
-            browsers[ja4] = (name_of(stacks), programs)
-        elif stacks and not stacks & BROWSERS:
-            bots[ja4] = (name_of(stacks), programs)
-        elif stacks:
-            print(f"{ja4} was sent by {', '.join(sorted(programs))}: left out", file=sys.stderr)
     facts = [given.source.replace(",", ";"), given.licence.replace(",", ";"), given.date]
     output = Path(given.output)
-    write(output / "ja4_browser.csv", browsers, facts)
-    write(output / "ja4_bot.csv", bots, facts)
+    for name, values in zip(("ja4_browser.csv", "ja4_bot.csv"), by_class(seen)):
+        rows = {ja4: [ja4, family, "any", " ".join(sorted(programs)).replace(",", ";"), *facts] for ja4, (family, programs) in values.items()}
+        write(output / name, HEADER, rows, facts[0])
+    if given.log:
+        browsers, _ = by_class(read(given.log, owners, "h2", "ts_ns")[0])
+        # A comma parts columns here; the reader takes either.
+        rows = {h2.replace(",", ";"): [h2.replace(",", ";"), family, *facts] for h2, (family, _) in browsers.items()}
+        write(output / "h2_browser.csv", H2_HEADER, rows, facts[0])
     if unlabelled:
         print(f"{unlabelled} connections have no label", file=sys.stderr)
     return 0 if seen else "no labelled connection has a JA4"

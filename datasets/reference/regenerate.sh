@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# regenerate.sh - the rows of ja4_browser.csv and ja4_bot.csv that the recorded sets show, made again; rows of other sources stay.
+# regenerate.sh - the rows of ja4_browser.csv, ja4_bot.csv and h2_browser.csv that the recorded sets show, made again; rows of other sources stay.
 # Usage: regenerate.sh JA4-LAB [FOLDER]   FOLDER: the tables, default this one
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,5 +13,8 @@ for set in site-small site-module; do
   [ -f "$recorded/manifest.toml" ] || continue
   day=$(sed -n 's/^recorded_utc = "\([0-9-]*\)T.*/\1/p' "$recorded/manifest.toml")
   "$lab" -q fingerprint "$recorded/capture.pcap.gz" --format jsonl > "$work/fingerprints.jsonl"
-  python3 "$here/make_ja4_tables.py" "$work/fingerprints.jsonl" "$recorded/labels.csv" --source "datasets/recorded/$set" --licence facts --date "$day" -o "$folder"
+  # Only a set that was recorded through the Apache module has a log with HTTP/2 fingerprints.
+  log=()
+  [ ! -f "$recorded/access_logformat.jsonl.gz" ] || log=(--log "$recorded/access.jsonl.gz")
+  python3 "$here/make_ja4_tables.py" "$work/fingerprints.jsonl" "$recorded/labels.csv" "${log[@]}" --source "datasets/recorded/$set" --licence facts --date "$day" -o "$folder"
 done

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ja4_models::ensemble::{EnsembleParams, TrainingData};
+use ja4_models::ensemble::{EnsembleModel, EnsembleParams, TrainingData};
 use ja4_models::{AutoencoderParams, EifParams, FeatureSet, Matrix, Rng, VoiceKind, metrics};
 
 use super::data::{Loaded, SessionTruth};
@@ -126,6 +126,14 @@ impl Bench {
         Ok(FeatureSet::new(names.map(|(name, _)| name.clone()))?)
     }
 
+    /// The features that `keep` names.
+    ///
+    /// # Errors
+    /// No feature is left.
+    pub fn named(&self, keep: impl Fn(&str) -> bool) -> Result<FeatureSet, LabError> {
+        Ok(FeatureSet::new(self.matrix.features().names().iter().filter(|name| keep(name)).cloned())?)
+    }
+
     /// Families present, in the catalogue's order.
     #[must_use]
     pub fn families(&self) -> Vec<String> {
@@ -171,19 +179,8 @@ impl Bench {
             }
             None => &self.matrix,
         };
-        let label = |row: &usize| self.bot.get(*row).copied().unwrap_or_default();
-        let mut ordinary: Vec<usize> = train.iter().copied().filter(|row| !label(row)).collect();
-        ordinary.extend_from_slice(ask.smuggled);
-        let baseline = matrix.select_rows(&ordinary);
-        let learning = matrix.select_rows(train);
-        let labels: Vec<bool> = train.iter().map(label).collect();
+        let model = self.model(matrix, train, &Ask { meta: false, ..*ask }, seed)?;
         let tested = matrix.select_rows(test);
-        let data = TrainingData { baseline: &baseline, labelled: (!ask.unlabelled).then_some((&learning, labels.as_slice())) };
-        let params = EnsembleParams::default()
-            .eif(EifParams::default().trees(self.trees))
-            .autoencoder((baseline.rows() >= 20).then(AutoencoderParams::default))
-            .boosted((!ask.unlabelled).then(boosted));
-        let model = params.meta_min_labels(usize::MAX).check()?.fit_on(data, seed)?;
         let kinds: Vec<VoiceKind> = model.voices().map(|voice| voice.kind()).collect();
         let of = |voices: &[f64], kind| {
             kinds.iter().position(|found| *found == kind).and_then(|at| voices.get(at).copied()).unwrap_or(-1.0)
@@ -194,13 +191,32 @@ impl Bench {
             [voice(VoiceKind::Eif), voice(VoiceKind::Autoencoder), voice(VoiceKind::Boosted), verdict.score, -1.0]
         });
         let mut scores: Vec<[f64; 5]> = scores.collect();
-        if ask.meta && !ask.unlabelled && labels.len() >= 100 {
-            let model = params.meta_min_labels(100).check()?.fit_on(data, seed)?;
-            for (slot, verdict) in scores.iter_mut().zip(model.verdicts(&tested)?) {
+        if ask.meta && !ask.unlabelled && train.len() >= 100 {
+            for (slot, verdict) in scores.iter_mut().zip(self.model(matrix, train, ask, seed)?.verdicts(&tested)?) {
                 slot[4] = verdict.score;
             }
         }
         Ok(scores)
+    }
+
+    /// The ensemble that learns from `train`, with the features of `matrix`; with a meta-learner where `ask` wants one.
+    ///
+    /// # Errors
+    /// What the voices refuse.
+    pub fn model(&self, matrix: &Matrix, train: &[usize], ask: &Ask<'_>, seed: u64) -> Result<EnsembleModel, LabError> {
+        let label = |row: &usize| self.bot.get(*row).copied().unwrap_or_default();
+        let mut ordinary: Vec<usize> = train.iter().copied().filter(|row| !label(row)).collect();
+        ordinary.extend_from_slice(ask.smuggled);
+        let baseline = matrix.select_rows(&ordinary);
+        let learning = matrix.select_rows(train);
+        let labels: Vec<bool> = train.iter().map(label).collect();
+        let data = TrainingData { baseline: &baseline, labelled: (!ask.unlabelled).then_some((&learning, labels.as_slice())) };
+        let params = EnsembleParams::default()
+            .eif(EifParams::default().trees(self.trees))
+            .autoencoder((baseline.rows() >= 20).then(AutoencoderParams::default))
+            .boosted((!ask.unlabelled).then(boosted))
+            .meta_min_labels(if ask.meta { 100 } else { usize::MAX });
+        Ok(params.check()?.fit_on(data, seed)?)
     }
 
     /// Every session scored by a model of the other parts, for one seed.

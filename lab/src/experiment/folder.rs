@@ -90,6 +90,8 @@ pub struct Kept {
     pub folder: PathBuf,
     /// What it was.
     pub manifest: Manifest,
+    /// The plan as it was written.
+    pub plan: String,
     /// What it found.
     pub values: Vec<Value>,
     /// Its figures by name.
@@ -145,6 +147,7 @@ pub fn write(target: &Path, plan: &Plan, text: &str, outcome: &Outcome, around: 
         let kept = Kept {
             folder: target.to_path_buf(),
             manifest: manifest.clone(),
+            plan: text.to_owned(),
             values: outcome.values.clone(),
             figures: outcome.figures.clone(),
         };
@@ -186,7 +189,9 @@ pub fn read(folder: &Path) -> Result<Kept, LabError> {
             figures.insert(name, std::fs::read_to_string(entry.path()).map_err(LabError::io("read", &entry.path()))?);
         }
     }
-    Ok(Kept { folder: folder.to_path_buf(), manifest, values, figures })
+    // A folder without its plan can be read, but not repeated.
+    let plan = text("experiment.toml").unwrap_or_default();
+    Ok(Kept { folder: folder.to_path_buf(), manifest, plan, values, figures })
 }
 
 /// The plan that a folder was made by.

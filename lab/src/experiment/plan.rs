@@ -53,6 +53,10 @@ pub enum Kind {
     Stability,
     /// Each family of features left out, and alone.
     Ablation,
+    /// Each technique of the thesis left out, and alone.
+    Techniques,
+    /// Whether explanations name what a score rests on.
+    Explanations,
     /// Each voice, the fixed weights, the meta-learner.
     Voices,
     /// Each kind of client left out of training.

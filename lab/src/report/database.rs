@@ -19,6 +19,8 @@ const JA4: Statement = Statement::shared(include_str!("../../../sql/shared/queri
 const JOINS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_joins.sql"));
 const HOURS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_hours.sql"));
 const CAMPAIGNS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_campaigns.sql"));
+const INPUTS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_inputs.sql"));
+const TOTALS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/totals.sql"));
 const RUNS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_runs.sql"));
 
 /// The page of a database.
@@ -28,6 +30,8 @@ const RUNS: Statement = Statement::shared(include_str!("../../../sql/shared/quer
 pub fn of_database(store: &dyn Store) -> Result<String, LabError> {
     let mut page = Page::new(&format!("Report of {}", store.label()));
     page.paragraph("Handshakes joined with requests, sessions scored by three voices, ranked with a reason each.");
+    page.section("What it is made from");
+    inputs(&mut page, store)?;
     page.section("Sessions by severity");
     let unscored = "No session is scored: run ja4-lab score --db DB.";
     table(&mut page, store, &SEVERITIES, &["severity", "sessions", "addresses", "requests"], unscored)?;
@@ -77,6 +81,35 @@ pub fn of_database(store: &dyn Store) -> Result<String, LabError> {
     page.table(&["of", "SHA-256"], &rows, "");
     table(&mut page, store, &RUNS, &["run", "command", "version", "rows", "features", "scores"], "No run is recorded.")?;
     Ok(page.finish())
+}
+
+/// Totals, and each input with the span of time it covers.
+fn inputs(page: &mut Page, store: &dyn Store) -> Result<(), LabError> {
+    table(
+        page,
+        store,
+        &TOTALS,
+        &["requests", "handshakes without a request", "sessions", "anomalous sessions"],
+        "Nothing is stored.",
+    )?;
+    let found = FeatureFrame::from_batches(&store.ask(&INPUTS, &[])?)?;
+    let (kinds, names, digests) = (found.text("kind")?, found.text("name")?, found.text("content_hash")?);
+    let (records, damaged) = (found.int("records")?, found.int("damaged")?);
+    let spans = found.int("first_ns")?.into_iter().zip(found.int("last_ns")?);
+    let counts = records.iter().zip(&damaged);
+    let texts = kinds.into_iter().zip(names).zip(digests);
+    let rows = texts.zip(counts).zip(spans).map(|((((kind, name), digest), (records, damaged)), (first, last))| {
+        vec![kind, name, records.to_string(), damaged.to_string(), utc(first), utc(last), digest]
+    });
+    let header = ["kind", "name", "records", "damaged", "first (UTC)", "last (UTC)", "digest"];
+    page.table(&header, &rows.collect::<Vec<_>>(), "No input is recorded: its rows came over a socket or from another store.");
+    Ok(())
+}
+
+/// To the second; nothing where no time is known.
+fn utc(at_ns: i64) -> String {
+    let known = (at_ns > 0).then(|| jiff::Timestamp::from_nanosecond(i128::from(at_ns)).ok()).flatten();
+    known.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn by_hour(hours: &FeatureFrame) -> Result<String, LabError> {

@@ -13,6 +13,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid
 table{border-collapse:collapse;font-size:13px;display:block;overflow-x:auto}\
 th,td{padding:.2rem .6rem;border-bottom:1px solid #eee;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
 td.n{text-align:right;font-variant-numeric:tabular-nums}th{background:#f4f4f4}code{font-size:12px;overflow-wrap:anywhere}\
+pre{background:#f4f4f4;padding:.6rem;font-size:12px;overflow-x:auto}\
 figure{margin:1rem 0;overflow-x:auto}.note{color:#555}";
 
 /// A page being written.
@@ -66,6 +67,12 @@ impl Page {
             let _ = writeln!(self.body, "<tr>{}</tr>", cells.collect::<String>());
         }
         self.body += "</tbody></table>\n";
+    }
+
+    /// A text as it was written, line by line.
+    pub fn verbatim(&mut self, text: &str) {
+        let lines: Vec<String> = text.lines().map(escaped).collect();
+        let _ = writeln!(self.body, "<pre>{}</pre>", lines.join("\n"));
     }
 
     /// A figure that `svg.rs` made.

@@ -257,7 +257,7 @@ fn what_is_damaged_huge_slow_or_elsewhere_changes_nothing_and_is_told() {
 fn the_tables_of_recorded_values_can_be_made_again() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/reference");
     let folder = tempfile::tempdir().unwrap();
-    let files = ["ja4_browser.csv", "ja4_bot.csv"];
+    let files = ["ja4_browser.csv", "ja4_bot.csv", "h2_browser.csv"];
     for file in files {
         // Without the rows of recordings, which come back.
         let text = std::fs::read_to_string(source.join(file)).unwrap();

@@ -137,18 +137,26 @@ fn the_experiments_that_ship_are_sound_and_the_page_quotes_their_results() {
         }
     }
     assert!(committed.len() >= 3, "{:?}", committed.keys());
-    let path = root().join("docs/SCIENCE.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let wanted = rewritten(&page, &committed).unwrap();
-    if std::env::var_os("UPDATE_TABLES").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
-    } else {
-        assert!(
-            page == wanted,
-            "docs/SCIENCE.md quotes other figures than datasets/experiments/results; run make experiment-tables"
-        );
+    let mut quoted = Vec::new();
+    for name in ["SCIENCE.md", "EXPERIMENTS.md"] {
+        let path = root().join("docs").join(name);
+        let page = std::fs::read_to_string(&path).unwrap();
+        let wanted = rewritten(&page, &committed).unwrap_or_else(|why| panic!("docs/{name}: {why}"));
+        if std::env::var_os("UPDATE_TABLES").is_some() {
+            std::fs::write(&path, &wanted).unwrap();
+        } else {
+            let line = page.lines().zip(wanted.lines()).position(|(old, new)| old != new);
+            assert!(
+                page == wanted,
+                "docs/{name} quotes other figures than datasets/experiments/results (first at line {}); run make experiment-tables",
+                line.map_or(0, |line| line + 1)
+            );
+        }
+        quoted.push(page);
     }
     for name in committed.keys() {
-        assert!(page.contains(&format!("<!-- experiment: {name} -->")), "docs/SCIENCE.md does not quote {name}");
+        let told = |page: &str, mark: &str| page.contains(&format!("<!-- experiment: {name}{mark}"));
+        assert!(told(&quoted[0], ";") || told(&quoted[0], " -->"), "docs/SCIENCE.md shows nothing of {name}");
+        assert!(told(&quoted[1], " -->"), "docs/EXPERIMENTS.md lacks the table of all values of {name}");
     }
 }

@@ -85,7 +85,7 @@ class Rounds:
     """Seconds and AUROC of each program, round by round."""
 
     def __init__(self):
-        self.secs, self.auroc = {}, {}
+        self.secs, self.auroc, self.requests = {}, {}, 0
 
     def add(self, name, secs, auroc=None):
         self.secs.setdefault(name, []).append(secs)
@@ -124,12 +124,14 @@ def peers(examples, rounds=5):
     print(measured.row("forest, fit and score", "forest, ours", "scikit-learn", 1 / 10))
     print(measured.row("forest, fit and score", "forest, ours", "scikit-learn, n_jobs=2", 1 / 10))
     print(measured.row("boosted trees, fit", "boosted, ours", "XGBoost", 1.5))
-    print(measured.row("SHAP of 10,000 rows", "SHAP, ours", "shap", 1))
-    print(measured.row("autoencoder, 5 passes over 200,000 rows", "autoencoder, ours", "PyTorch", 1))
+    print(measured.row(f"SHAP of {min(ROWS, 10_000):,} rows", "SHAP, ours", "shap", 1))
+    print(measured.row(f"autoencoder, 5 passes over {min(ROWS, 200_000):,} rows", "autoencoder, ours", "PyTorch", 1))
     if "features" in measured.secs:
         secs = statistics.median(measured.secs["features"])
         verdict = "reached" if secs <= 15 else "**short**"
-        print(f"| features of 5,000,000 requests in DuckDB | {secs:.2f} s | | | at most 15 s | {verdict} |")
+        # The aim is one of 5,000,000 requests; of another number the row says so and judges nothing.
+        aim = f"at most 15 s | {verdict}" if measured.requests == 5_000_000 else "at most 15 s for 5,000,000 | not judged"
+        print(f"| features of {measured.requests:,} requests in DuckDB | {secs:.2f} s | | | {aim} |")
 
 
 def forests(measured, examples, seed, x, odd, x_file, y_file):
@@ -213,6 +215,8 @@ def features(measured, rounds):
             lines = subprocess.run(command, cwd=SQL_TESTING, check=True, capture_output=True, text=True).stdout.splitlines()
             line = next(line for line in lines if line.startswith("DuckDB"))
             measured.add("features", float(line.split()[1]))
+            # What was read, not what was asked for: the first line of speed.py says "N rows, ...".
+            measured.requests = int(lines[0].split()[0])
     finally:
         rows.unlink(missing_ok=True)
 
