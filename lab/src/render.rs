@@ -3,14 +3,17 @@
 //! Promises: no control character, escape sequence or bidirectional override reaches a terminal raw; a CSV cell that a
 //! spreadsheet would execute is neutralised; JSON is one object per line; the same rows give the same bytes.
 //!
-//! Read next: `cli/mod.rs`, which chooses the form; `ja4_replay::visible` (which characters act).
+//! Read next: `render/table.rs` (tables for people), `cli/mod.rs`, which chooses the form; `ja4_replay::visible` (which characters act).
+
+mod table;
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 pub use ja4_replay::visible::{json_text, visible, visible_json};
+
+pub use self::table::{new_table, table};
 
 /// Writes `batches` as JSON Lines.
 ///
@@ -53,56 +56,6 @@ pub fn csv(out: &mut dyn Write, batches: &[RecordBatch]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `batches` as a table for people; `width` is the terminal's, where there is one. Instants (columns `…_ns` and `…_ms` that
-/// hold a time since 1970) are written as UTC; the other forms keep the number.
-///
-/// # Errors
-/// The writer's refusal.
-pub fn table(out: &mut dyn Write, batches: &[RecordBatch], width: Option<u16>) -> io::Result<()> {
-    let Some(first) = batches.first() else { return Ok(()) };
-    let mut table = new_table(width);
-    table.set_header(first.schema().fields().iter().map(|field| Cell::new(visible(field.name()))));
-    for batch in batches {
-        let schema = batch.schema();
-        for row in 0..batch.num_rows() {
-            table.add_row(schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-                if let Some(time) = instant(field.name(), column.as_ref(), row) {
-                    return Cell::new(time);
-                }
-                let cell = Cell::new(visible(&plain_value(column.as_ref(), row)));
-                if is_number(column.as_ref()) { cell.set_alignment(CellAlignment::Right) } else { cell }
-            }));
-        }
-    }
-    writeln!(out, "{table}")
-}
-
-/// The instant that a cell holds, as UTC to the millisecond. A gap or a latency has the same endings to its name, but is never
-/// thirty years long.
-fn instant(name: &str, column: &dyn Array, row: usize) -> Option<String> {
-    let unit_ns: i64 = match name.rsplit_once('_') {
-        Some((_, "ns")) => 1,
-        Some((_, "ms")) => 1_000_000,
-        _ => return None,
-    };
-    let values = column.as_any().downcast_ref::<Int64Array>().filter(|values| values.is_valid(row))?;
-    let ns = values.value(row).checked_mul(unit_ns).filter(|ns| *ns > 1_000_000_000_000_000_000)?;
-    let time = jiff::Timestamp::from_nanosecond(i128::from(ns)).ok()?;
-    Some(time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
-}
-
-/// An empty table in the house style.
-#[must_use]
-pub fn new_table(width: Option<u16>) -> Table {
-    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-    let mut table = Table::new();
-    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(width) = width {
-        table.set_width(width);
-    }
-    table
-}
-
 /// As [`visible`], with line ends left as they are.
 #[must_use]
 pub fn visible_lines(text: &str) -> String {
@@ -116,10 +69,6 @@ pub fn csv_cell(text: &str) -> String {
     let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if risky { format!("'{text}") } else { text };
     if text.contains([',', '"', '\n', '\r']) || risky { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
-fn is_number(column: &dyn Array) -> bool {
-    column.data_type().is_numeric()
 }
 
 fn json_value(column: &dyn Array, row: usize) -> String {
@@ -158,15 +107,6 @@ fn plain_value(column: &dyn Array, row: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_table_shows_instants_as_people_read_them_and_gaps_as_numbers() {
-        let instant = |name: &str, value: i64| instant(name, &Int64Array::from(vec![value]), 0);
-        assert_eq!(instant("first_ns", 1_795_203_233_663_251_000).as_deref(), Some("2026-11-20 19:33:53.663"));
-        assert_eq!(instant("win_ms", 1_795_201_200_000).as_deref(), Some("2026-11-20 19:00:00.000"));
-        assert_eq!((instant("gap_ns", 3_600_000_000_000), instant("bytes", 1_795_203_233_663_251_000)), (None, None));
-        assert_eq!(super::instant("first_ns", &Int64Array::from(vec![None]), 0), None);
-    }
 
     #[test]
     fn a_spreadsheet_executes_no_cell() {
