@@ -198,7 +198,7 @@ mod tests {
             [("rank", &["1", "2"]), ("host", &["shop.example", "blog.example"]), ("reason", &[reason, ""])];
         assert_eq!(
             shown(&columns, Some(48)),
-            " rank   host\n────────────────────────\n 1      shop.example\n        reason  never a Referer (people: 81 % to\n                \
+            " rank   host\n─────────────────────\n 1      shop.example\n        reason  never a Referer (people: 81 % to\n                \
              100 %); 51 ms from page to page\n 2      blog.example\n"
         );
         // A pipe gets everything in one line a row.
