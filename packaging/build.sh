@@ -50,6 +50,11 @@ stage() {
     install -Dm644 "packaging/systemd/$service.service" "$root/usr/lib/systemd/system/$service.service"
     for file in packaging/"${service#ja4-}".example.*; do install -Dm640 "$file" "$root/etc/$name/$(basename "$file")"; done
   done
+  if [ -x "$from/ja4-lab" ]; then
+    install -Dm644 packaging/systemd/ja4-live.service "$root/usr/lib/systemd/system/ja4-live.service"
+    install -Dm640 packaging/live.example.env "$root/etc/$name/live.example.env"
+    install -Dm644 sql/clickhouse/access.sql "$root/usr/share/$name/clickhouse-access.sql"
+  fi
   [ ! -f "$from/libmod_reqin_log.so" ] || install -Dm644 "$from/libmod_reqin_log.so" "$root/usr/lib/$name/libmod_reqin_log.so"
   install -Dm644 packaging/systemd/ja4-platform.sysusers "$root/usr/lib/sysusers.d/ja4-platform.conf"
   install -Dm644 packaging/systemd/ja4-platform.tmpfiles "$root/usr/lib/tmpfiles.d/ja4-platform.conf"
@@ -118,7 +123,7 @@ POSTINST
 #!/bin/sh
 # Stops what runs from files that are about to go.
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl stop ja4-sentinel ja4-detect ja4-correlator || true; fi
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl stop ja4-live ja4-sentinel ja4-detect ja4-correlator || true; fi
 PRERM
   chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm"
   local file="$out/${name}_${version}_$architecture.deb"

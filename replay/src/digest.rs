@@ -158,9 +158,9 @@ pub struct WrittenDigest {
 const WRITTEN_ROWS_MAX: usize = 1 << 21;
 
 impl WrittenDigest {
-    /// Adds rows by key and hash; false when there are too many to keep.
+    /// Adds rows by key and hash; false when there are too many to keep, or rows came without hashes.
     pub fn add(&mut self, keys: &[(i64, i64)], hashes: &[[u8; 32]]) -> bool {
-        if self.rows.len().saturating_add(keys.len()) > WRITTEN_ROWS_MAX {
+        if keys.len() != hashes.len() || self.rows.len().saturating_add(keys.len()) > WRITTEN_ROWS_MAX {
             return false;
         }
         self.rows.extend(keys.iter().zip(hashes).map(|((hi, lo), hash)| {
@@ -239,6 +239,7 @@ mod tests {
         let mut written = WrittenDigest::default();
         assert!(written.add(&chunk.keys, &chunk.hashes));
         assert_eq!(table.finish(), written.digest());
+        assert!(!written.add(&chunk.keys, &[]), "rows without hashes have no digest");
     }
 
     #[test]

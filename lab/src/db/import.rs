@@ -156,6 +156,10 @@ fn column(field: &Field, given: Option<&ArrayRef>, rows: usize) -> Result<ArrayR
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     let given = given.map(|column| cast_with_options(column.as_ref(), field.data_type(), &strict)).transpose();
     let given = given.map_err(|error| error.to_string())?;
+    // Almost always every value is there: then the column is taken as it is.
+    if let Some(whole) = given.as_ref().filter(|column| is_whole(column)) {
+        return Ok(Arc::clone(whole));
+    }
     // What is not given is unknown, in the words of row.rs.
     Ok(match field.data_type() {
         DataType::Int64 => {
@@ -185,13 +189,19 @@ fn column(field: &Field, given: Option<&ArrayRef>, rows: usize) -> Result<ArrayR
     })
 }
 
+/// Whether no value is missing, and none is a number that no store takes.
+fn is_whole(column: &ArrayRef) -> bool {
+    let numbers = column.as_any().downcast_ref::<Float64Array>();
+    column.null_count() == 0 && numbers.is_none_or(|numbers| numbers.values().iter().all(|value| value.is_finite()))
+}
+
 fn moved(column: &ArrayRef, shift_ns: i64) -> ArrayRef {
     match column.as_primitive_opt::<Int64Type>() {
         // -1 is an unknown time, which stays unknown.
-        Some(times) => Arc::new(
+        Some(times) if shift_ns != 0 => Arc::new(
             times.values().iter().map(|ns| if *ns < 0 { *ns } else { ns.saturating_add(shift_ns) }).collect::<Int64Array>(),
         ),
-        None => Arc::clone(column),
+        _ => Arc::clone(column),
     }
 }
 

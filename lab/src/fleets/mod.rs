@@ -1,7 +1,8 @@
 //! Fleets: one client software behind many addresses and networks.
 //!
 //! A client software is a JA4 without its extensions (they vary with resumption) and a User-Agent; what one campaign does with it is a fleet of its
-//! own, and a campaign that rotates through many identities is one fleet. The graph has these on one side and networks (autonomous systems, or /24 and /48 where none is
+//! own, and a campaign that rotates through many identities is one fleet; who shows neither JA4 nor User-Agent shows no software, and what shows
+//! nothing has nothing in common. The graph has these on one side and networks (autonomous systems, or /24 and /48 where none is
 //! known) on the other; an edge weighs the addresses seen with both, less for what is seen everywhere. Its communities are where software and networks go together
 //! more than chance would have it; a community is a fleet if its software comes from at least three addresses and its score
 //! reaches [`LEAST_SCORE`]. Promises: communities, identities and scores depend on what is stored alone; a fleet keeps its identity as long as
@@ -63,7 +64,8 @@ pub struct FleetReport {
 /// The engine's refusal.
 pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> Result<FleetReport, LabError> {
     let presences = presences(store, from_ms, to_ms)?;
-    let software: BTreeSet<&Software> = presences.iter().map(|presence| &presence.software).collect();
+    let software: BTreeSet<&Software> =
+        presences.iter().map(|presence| &presence.software).filter(|shown| shows(shown)).collect();
     let mut report = FleetReport { software: software.len(), fleets: 0 };
     let newest = presences.iter().map(|presence| presence.last_ns).max();
     let Some(newest) = newest else { return Ok(report) };
@@ -126,6 +128,7 @@ pub fn show(store: &dyn Store, id: &str) -> Result<RecordBatch, LabError> {
 fn among(store: &dyn Store, mut presences: Vec<Presence>) -> Result<Vec<(Fleet, Vec<Presence>)>, LabError> {
     let campaigns = campaigns(store)?;
     name_actors(&mut presences, &campaigns);
+    presences.retain(|presence| !presence.actor.is_empty());
     let mut fleets = Vec::new();
     for members in grouped(&presences)?.into_values() {
         let fleet = Fleet::of(&members, &campaigns).filter(|fleet| fleet.ips >= LEAST_ADDRESSES && fleet.score >= LEAST_SCORE);
@@ -175,7 +178,12 @@ fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence
     Ok((0..rows.len()).map(one).collect())
 }
 
-/// Says who is behind each presence: a campaign with its software, a campaign that rotates, or the software alone.
+/// Whether a software is one: something of it was seen.
+fn shows((tls, agent): &Software) -> bool {
+    !(tls.is_empty() && agent.is_empty())
+}
+
+/// Says who is behind each presence: a campaign that rotates, a campaign with its software, or the software alone; nobody where nothing is shown.
 fn name_actors(presences: &mut [Presence], campaigns: &BTreeMap<(String, String), String>) {
     let of = |presence: &Presence| {
         // A session that nobody finds odd belongs to no campaign, even if another of its address and JA4 does.
@@ -191,6 +199,7 @@ fn name_actors(presences: &mut [Presence], campaigns: &BTreeMap<(String, String)
         let rotates = !campaign.is_empty() && shown.get(&campaign).is_some_and(|shown| shown.len() >= ROTATING);
         presence.actor = match (rotates, &presence.software) {
             (true, _) => campaign,
+            (false, software) if !shows(software) => String::new(),
             (false, (tls, agent)) => format!("{campaign}\n{tls}\n{agent}"),
         };
     }
@@ -271,4 +280,29 @@ fn batch(fleets: &[Fleet], scored_run: &str) -> Result<RecordBatch, LabError> {
         .text("traits", fleets.iter().map(Fleet::traits))
         .text("scored_run", fleets.iter().map(|_| scored_run))
         .batch()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::score::tests::presence;
+    use super::*;
+
+    #[test]
+    fn who_shows_nothing_is_grouped_with_nobody_unless_a_rotating_campaign_says_who_it_is() {
+        let shown = |number: usize, agent: &str, ja4: &str| {
+            let one = presence(number, 2, agent);
+            Presence { software: software(ja4, agent), ja4: ja4.to_owned(), ..one }
+        };
+        let mut presences: Vec<Presence> = (0..5).map(|number| shown(number, "", "")).collect();
+        presences.push(shown(9, "", "t13d1516h2_8daaf6152771_02713d6af862"));
+        presences.extend((20..20 + ROTATING).map(|number| shown(number, &format!("browser {number}"), "")));
+        presences.push(shown(30, "", ""));
+        let of = |one: &Presence| ((one.src_ip.clone(), one.ja4.clone()), "c1".to_owned());
+        let rotating: BTreeMap<(String, String), String> = presences.iter().skip(6).map(of).collect();
+        name_actors(&mut presences, &rotating);
+        let actors: Vec<&str> = presences.iter().map(|one| one.actor.as_str()).collect();
+        assert_eq!(actors[..5], [""; 5], "nothing shown is nothing in common");
+        assert!(actors[5].contains("t13d"), "a JA4 alone is something");
+        assert!(actors[6..].iter().all(|actor| *actor == "c1"), "{actors:?}");
+    }
 }

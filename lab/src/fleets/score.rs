@@ -200,10 +200,10 @@ fn share(part: i64, whole: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn presence(address: usize, anomalies: i64, agent: &str) -> Presence {
+    pub fn presence(address: usize, anomalies: i64, agent: &str) -> Presence {
         Presence {
             actor: agent.to_owned(),
             software: ("t13d".to_owned(), agent.to_owned()),

@@ -31,6 +31,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 const TABLE: TableName = TableName { schema: "ja4_processing", table: "leases" };
 const CLAIMS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/api_leases.sql"));
+const RELEASE: Statement = Statement {
+    duckdb: include_str!("../../../sql/duckdb/queries/release_lease.sql"),
+    clickhouse: include_str!("../../../sql/clickhouse/queries/release_lease.sql"),
+};
 
 /// One that wants to work, and what it has seen of others.
 #[derive(Debug)]
@@ -114,7 +118,7 @@ impl Claimant {
     /// The store's refusal; the claim then runs out by itself.
     pub fn release(&mut self, store: &dyn Store) -> Result<(), LabError> {
         if let Some(token) = self.mine.take() {
-            store.replace(TABLE, "token", &[&token], None)?;
+            store.change(&RELEASE, &[&token])?;
         }
         Ok(())
     }
@@ -133,7 +137,7 @@ impl Claimant {
             .int("expires_ns", [now_ns.saturating_add(LENGTH_NS)]);
         store.insert(TABLE, row.batch()?)?;
         if let Some(old) = self.mine.replace(token) {
-            store.replace(TABLE, "token", &[&old], None)?;
+            store.change(&RELEASE, &[&old])?;
         }
         Ok(())
     }
@@ -167,8 +171,7 @@ impl Claimant {
         if dead.is_empty() {
             return Ok(None);
         }
-        let tokens: Vec<&str> = dead.iter().map(|(token, _)| token.as_str()).collect();
-        store.replace(TABLE, "token", &tokens, None)?;
+        dead.iter().try_for_each(|(token, _)| store.change(&RELEASE, &[token]))?;
         Ok(dead.into_iter().next().map(|(_, whose)| whose))
     }
 

@@ -31,8 +31,8 @@ fn field(row: &Value, name: &str) -> String {
     row[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// The program behind each session: of most of its requests; empty for people.
-fn truth(db: &Path, labels: &Path) -> BTreeMap<Key, String> {
+/// The program behind each session, by columns of the labels: of most of its requests; empty for people.
+fn truth(db: &Path, labels: &Path, columns: &[&str]) -> BTreeMap<Key, String> {
     let text = std::fs::read_to_string(labels).unwrap();
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let header = lines.next().unwrap();
@@ -47,7 +47,8 @@ fn truth(db: &Path, labels: &Path) -> BTreeMap<Key, String> {
     let mut by_end: BTreeMap<(String, i64), Vec<(i64, i64, String)>> = BTreeMap::new();
     for line in lines {
         let of = |name: &str| column(&line, name);
-        let program = if of("class") == "human" { String::new() } else { format!("{}/{}", of("population"), of("client_name")) };
+        let named = || columns.iter().map(|name| of(name)).collect::<Vec<_>>().join("/");
+        let program = if of("class") == "human" { String::new() } else { named() };
         let number = |name: &str| of(name).parse::<i64>().unwrap();
         by_id.insert(of("conn_id"), program.clone());
         let end = (of("src_ip"), number("src_port"));
@@ -90,7 +91,8 @@ fn measured(what: &str, pairs: &[(String, String)]) -> (f64, f64) {
 
 /// Figures of campaigns, of fleets, and the share of programs' anomalous sessions in a campaign.
 fn figures(name: &str, db: &Path, labels: &Path) -> ((f64, f64), (f64, f64), f64) {
-    let truth = truth(db, labels);
+    let truths = [&["population", "client_name"][..], &["client_version"]].map(|columns| truth(db, labels, columns));
+    let [truth, software] = &truths;
     let sessions = query(
         db,
         "SELECT s.win_ms, s.src_ip, s.ja4, s.host, s.user_agent, coalesce(m.campaign_id, '') AS campaign_id FROM ja4_processing.ml_all_scores AS s \
@@ -104,10 +106,10 @@ fn figures(name: &str, db: &Path, labels: &Path) -> ((f64, f64), (f64, f64), f64
             by_fleet.insert((field(&member, "src_ip"), field(&member, "ja4"), field(&member, "user_agent")), id.clone());
         }
     }
-    let (mut campaigns, mut fleets, mut programs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut campaigns, mut fleets, mut programs) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
     for row in sessions {
         let key = (row["win_ms"].as_i64().unwrap(), field(&row, "src_ip"), field(&row, "ja4"), field(&row, "host"));
-        let Some(program) = truth.get(&key) else { continue };
+        let (Some(program), key_of) = (truth.get(&key), key.clone()) else { continue };
         let campaign = field(&row, "campaign_id");
         if !program.is_empty() {
             programs.push(!campaign.is_empty());
@@ -116,13 +118,23 @@ fn figures(name: &str, db: &Path, labels: &Path) -> ((f64, f64), (f64, f64), f64
             campaigns.push((campaign, program.clone()));
         }
         if let Some(fleet) = by_fleet.get(&(key.1, key.2, field(&row, "user_agent"))) {
-            fleets.push((fleet.clone(), program.clone()));
+            fleets[0].push((fleet.clone(), program.clone()));
+            fleets[1].push((fleet.clone(), software.get(&key_of).cloned().unwrap_or_default()));
         }
     }
     let count = |count: usize| f64::from(u32::try_from(count).unwrap());
     let grouped = count(programs.iter().filter(|grouped| **grouped).count()) / count(programs.len());
     eprintln!("{name}: {:.3} of {} anomalous sessions of programs stand in a campaign", grouped, programs.len());
-    (measured(&format!("{name}, campaigns"), &campaigns), measured(&format!("{name}, fleets"), &fleets), grouped)
+    let fleets = match name {
+        // The recording names uses of a program (`curl-keepalive-http1`), and its version says which program it is. Only that can be asked of
+        // fleets: no grouping by identity parts two uses of one.
+        "recorded" => {
+            measured("recorded, fleets by what they were used for", &fleets[0]);
+            measured("recorded, fleets by software", &fleets[1])
+        }
+        _ => measured(&format!("{name}, fleets"), &fleets[0]),
+    };
+    (measured(&format!("{name}, campaigns"), &campaigns), fleets, grouped)
 }
 
 #[test]

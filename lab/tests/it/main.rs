@@ -16,6 +16,7 @@
 mod bad_input;
 mod bad_network;
 mod clickhouse;
+mod clickhouse_detect;
 mod dataset_update;
 mod determinism;
 mod experiment;

@@ -89,13 +89,43 @@ fn units_and_examples_use_flags_that_exist() {
     for flag in &flags {
         assert!(help.contains(flag.as_str()), "{flag} is no flag of detect");
     }
-    for unit in ["ja4-sentinel", "ja4-correlator", "ja4-detect"] {
+    let live = lab_ok(&["live", "--help"]);
+    let example = read("packaging/live.example.env");
+    let flags = example.lines().find_map(|line| line.strip_prefix("JA4_LIVE_FLAGS=")).unwrap();
+    let flags: Vec<&str> = flags.split(' ').filter(|word| word.starts_with("--")).collect();
+    assert!(flags.len() >= 3 && flags.iter().all(|flag| live.contains(flag)), "{flags:?}");
+    for unit in ["ja4-sentinel", "ja4-correlator", "ja4-detect", "ja4-live"] {
         let text = read(&format!("packaging/systemd/{unit}.service"));
         for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "User=ja4", "SystemCallFilter=@system-service", "MemoryMax="]
         {
             assert!(text.contains(line), "{unit}: {line} is missing");
         }
     }
+}
+
+#[test]
+fn who_follows_the_page_of_deployment_gives_every_unit_its_settings() {
+    let page = read("docs/DEPLOYMENT.md");
+    let made: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("cp "))
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let (from, to) = (words.next().unwrap(), words.next().unwrap());
+            assert!(root("packaging").join(from).exists(), "{from} is not shipped");
+            to
+        })
+        .collect();
+    for unit in ["ja4-sentinel", "ja4-correlator", "ja4-detect", "ja4-live"] {
+        let text = read(&format!("packaging/systemd/{unit}.service"));
+        let wanted = text.lines().find_map(|line| line.strip_prefix("ConditionPathExists=/etc/ja4-platform/")).unwrap();
+        assert!(made.contains(wanted), "{unit} waits for {wanted}, which nobody is told to make");
+        assert!(page.lines().any(|line| line.starts_with("systemctl enable") && line.contains(unit)), "{unit} is never started");
+    }
+    // Both programs of the larger kind of site talk of one store.
+    let (writes, reads) = (read("packaging/correlator.example.toml"), read("packaging/detect.example.env"));
+    let server = |text: &str| text.split("clickhouse://").nth(2).unwrap().split('@').nth(1).unwrap()[..14].to_owned();
+    assert_eq!(server(&writes), server(&reads));
 }
 
 #[test]

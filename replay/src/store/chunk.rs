@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::TlsOnlyRow;
 use crate::ReplayError;
-use crate::digest::{canonical_float, canonical_text, row_hashes};
+use crate::digest::{canonical_float, canonical_text};
 
 /// Rows in a chunk.
 pub const CHUNK_ROWS: usize = 4096;
@@ -50,7 +50,8 @@ pub struct Chunk {
     pub columns: RecordBatch,
     /// One key a row.
     pub keys: Vec<Key>,
-    /// One hash a row, as [`crate::digest::TableDigest`] makes it; none for handshakes, which no digest covers.
+    /// One hash a row, as [`crate::digest::TableDigest`] makes it; none for handshakes, which no digest covers, and for columns that come
+    /// as such: a digest of what they become is read from the store.
     pub hashes: Vec<[u8; 32]>,
     /// Earliest row, ns since 1970.
     pub first_ns: i64,
@@ -142,10 +143,7 @@ impl Chunk {
         Ok(Self {
             table,
             keys: hi.values().iter().copied().zip(lo.values().iter().copied()).collect(),
-            hashes: match table {
-                ChunkTable::Requests => row_hashes(&columns).map_err(|error| ReplayError::Columns(error.to_string()))?,
-                ChunkTable::Handshakes => Vec::new(),
-            },
+            hashes: Vec::new(),
             first_ns: times.values().iter().copied().min().unwrap_or(i64::MAX),
             last_ns: times.values().iter().copied().max().unwrap_or(i64::MIN),
             columns,
