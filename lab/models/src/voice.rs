@@ -102,7 +102,7 @@ pub trait Voice: Send + Sync + std::fmt::Debug {
 }
 
 /// Checked hyperparameters: everything needed to make a model from data.
-pub trait Fit {
+pub trait Fit: Sync {
     /// What comes out.
     type Model: Voice;
 

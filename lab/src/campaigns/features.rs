@@ -7,6 +7,8 @@
 //!
 //! Read next: `mod.rs`, `ja4_models::cluster`.
 
+use std::collections::BTreeMap;
+
 use ja4_models::cluster::RobustScaler;
 use ja4_models::{FeatureSet, Matrix, Rng};
 
@@ -30,15 +32,34 @@ pub(super) fn matrix(frame: &FeatureFrame, sessions: &[Session]) -> Result<Matri
     #[allow(clippy::cast_precision_loss, reason = "a hundred columns")]
     let unit = 1.0 / (scaled.columns() as f64).sqrt();
     let mut all = Vec::with_capacity(sessions.len() * (scaled.columns() + 2 * TRAIT_COLUMNS));
+    let mut agents = Places::new(USER_AGENT_WEIGHT);
+    let mut stacks = Places::new(JA4_WEIGHT);
     for (row, session) in sessions.iter().enumerate() {
         all.extend(scaled.row(row).iter().map(|value| value * unit));
         let (tls, agent) = software(&session.ja4, &session.user_agent);
         // No User-Agent is no common trait: what shows none is told apart by its TLS alone.
         let agent = if agent.is_empty() { format!("\n{tls}") } else { agent };
-        all.extend(place(&agent, USER_AGENT_WEIGHT));
-        all.extend(place(&tls, JA4_WEIGHT));
+        all.extend(agents.of(agent));
+        all.extend(stacks.of(tls));
     }
     Ok(Matrix::new(FeatureSet::numbered(scaled.columns() + 2 * TRAIT_COLUMNS)?, all)?)
+}
+
+/// Places of one trait, each found once: thousands of sessions show the same software.
+struct Places {
+    weight: f64,
+    known: BTreeMap<String, Vec<f64>>,
+}
+
+impl Places {
+    fn new(weight: f64) -> Self {
+        Self { weight, known: BTreeMap::new() }
+    }
+
+    fn of(&mut self, text: String) -> &[f64] {
+        let weight = self.weight;
+        self.known.entry(text).or_insert_with_key(|text| place(text, weight))
+    }
 }
 
 /// A point on a sphere of radius `weight`, the same for the same text.

@@ -2,18 +2,17 @@
 //!
 //! 1. An address that shows [`IDENTITIES`] browsers or more, one session running into the next, is one program that rotates its identity; such
 //!    addresses belong together if they share [`SHARED`] identities.
-//! 2. All others are grouped by density (HDBSCAN over `features.rs`), and a dense group is divided by software: two tools that do the same are two.
+//! 2. All others are grouped by density (`dense.rs`, over the places of `features.rs`), and a dense group is divided by software: two tools that do the same are two.
 //! 3. The same software at the same address is the same actor, whatever it did on another host or in another hour: its groups are one.
 //!
 //! Promises: rules 1 and 3 look at identity alone, never at how much was asked; a group has at least as many sessions as density asks
 //! for; the order of groups is that of their first sessions.
 //!
-//! Read next: `features.rs` (places), `identity.rs` (groups over cycles), docs/SCIENCE.md, section "Campaigns and fleets" (how well this works).
+//! Read next: `dense.rs`, `features.rs` (places), `identity.rs` (groups over cycles), docs/SCIENCE.md, section "Campaigns and fleets" (how well this works).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ja4_models::cluster::HdbscanParams;
-
+use super::dense::{Dense, least};
 use super::{Session, features};
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
@@ -25,7 +24,7 @@ const SHARED: usize = 3;
 /// The longest pause between two sessions in a row, ns.
 const PAUSE_NS: i64 = 30_000_000_000;
 /// Membership of a session that belongs by its identity and not by where it lies.
-const BY_IDENTITY: f64 = 0.5;
+pub(super) const BY_IDENTITY: f64 = 0.5;
 
 /// A client software: JA4 without its extensions, and User-Agent. A browser that resumes a session sends one extension more.
 pub(crate) type Software = (String, String);
@@ -42,35 +41,27 @@ fn without_extensions(ja4: &str) -> Option<String> {
     Some(format!("{}{}_{ciphers}", first.get(..6)?, first.get(8..)?))
 }
 
-/// Sessions by group, with how firmly each belongs; `sessions` in key order, as the frame is.
-pub(super) fn group(frame: &FeatureFrame, sessions: &[Session]) -> Result<Vec<Vec<Session>>, LabError> {
+/// Sessions by group, with how firmly each belongs; `sessions` in key order, as the frame is. At most `most` of them are clustered.
+pub(super) fn group(frame: &FeatureFrame, sessions: &[Session], most: usize) -> Result<Vec<Vec<Session>>, LabError> {
     if sessions.len() < 2 {
         return Ok(Vec::new());
     }
     let matrix = features::matrix(frame, sessions)?;
-    // Two sessions alike are a campaign among a hundred; among ten thousand it takes more to stand out.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a small count")]
-    let least = ((sessions.len() as f64).sqrt() / 8.0).round().clamp(2.0, 25.0) as usize;
-    let settings = HdbscanParams::default().min_cluster_size(least).min_samples(1).resolution(0.02).check()?;
-    let found = settings.fit(&matrix)?;
-    let dense = |row: usize| found.labels.get(row).copied().flatten();
-    let membership = |row: usize| match dense(row) {
-        Some(_) => found.probabilities.get(row).copied().unwrap_or_default(),
-        None => BY_IDENTITY,
-    };
+    let softwares: Vec<Software> = sessions.iter().map(|session| software(&session.ja4, &session.user_agent)).collect();
+    let dense = Dense::find(&matrix, sessions, &softwares, most)?;
+    let least = least(sessions.len());
     let of_row = |row: usize| {
         let session = sessions.get(row).cloned().unwrap_or_default();
-        Session { membership: membership(row), fresh: true, ..session }
+        Session { membership: dense.membership(row).unwrap_or(BY_IDENTITY), fresh: true, ..session }
     };
-    let groups = linked(sessions, dense).into_iter().filter(|rows| rows.len() >= least);
+    let groups = linked(sessions, &softwares, |row| dense.label(row)).into_iter().filter(|rows| rows.len() >= least);
     Ok(groups.map(|rows| rows.into_iter().map(of_row).collect()).collect())
 }
 
 /// Rows by group, in the order of their first rows; `dense` is the dense group of a row.
-fn linked(sessions: &[Session], dense: impl Fn(usize) -> Option<u32>) -> Vec<Vec<usize>> {
-    let softwares: Vec<Software> = sessions.iter().map(|session| software(&session.ja4, &session.user_agent)).collect();
+fn linked(sessions: &[Session], softwares: &[Software], dense: impl Fn(usize) -> Option<u32>) -> Vec<Vec<usize>> {
     let mut sets = Sets((0..sessions.len()).collect());
-    let chains = rotations(sessions, &softwares);
+    let chains = rotations(sessions, softwares);
     let mut rotating = BTreeSet::new();
     let mut shown: Vec<(usize, BTreeSet<&Software>)> = Vec::new();
     for chain in &chains {
@@ -87,7 +78,7 @@ fn linked(sessions: &[Session], dense: impl Fn(usize) -> Option<u32>) -> Vec<Vec
     }
     let mut parts: BTreeMap<(u32, &Software), usize> = BTreeMap::new();
     let mut actors: BTreeMap<(&str, &Software), usize> = BTreeMap::new();
-    for ((row, session), software) in sessions.iter().enumerate().zip(&softwares) {
+    for ((row, session), software) in sessions.iter().enumerate().zip(softwares) {
         if rotating.contains(&row) {
             continue;
         }
@@ -166,6 +157,10 @@ mod tests {
         }
     }
 
+    fn softwares(sessions: &[Session]) -> Vec<Software> {
+        sessions.iter().map(|session| software(&session.ja4, &session.user_agent)).collect()
+    }
+
     #[test]
     fn resumed_connections_are_the_same_software_and_other_ciphers_are_not() {
         let of = |ja4| software(ja4, "x");
@@ -185,7 +180,7 @@ mod tests {
         ];
         // The second lies nowhere near the others; the fourth does what the first does.
         let dense = |row: usize| [Some(0), None, Some(0), Some(0)][row];
-        assert_eq!(linked(&sessions, dense), [vec![0, 1, 2], vec![3]]);
+        assert_eq!(linked(&sessions, &softwares(&sessions), dense), [vec![0, 1, 2], vec![3]]);
     }
 
     #[test]
@@ -195,7 +190,7 @@ mod tests {
         sessions.extend((0..4).map(|n| session("192.0.2.9", "a", &browser(n), 900 + n * 20)));
         // The same browsers at one address, minutes apart: people of one office.
         sessions.extend((0..4).map(|n| session("198.51.100.1", "a", &browser(n), n * 300)));
-        let groups = linked(&sessions, |_| None);
+        let groups = linked(&sessions, &softwares(&sessions), |_| None);
         assert_eq!(groups[0], (0..8).collect::<Vec<_>>());
         assert_eq!(groups.len(), 5, "{groups:?}");
     }

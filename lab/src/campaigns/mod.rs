@@ -9,6 +9,7 @@
 //! Read next: `session.rs`, `features.rs`, `group.rs`, `identity.rs`, `decide.rs`, `words.rs`.
 
 mod decide;
+mod dense;
 mod features;
 mod group;
 mod identity;
@@ -69,17 +70,18 @@ struct Campaign {
     members: BTreeMap<String, Session>,
 }
 
-/// Groups the anomalous sessions of `frame`'s hours, whose scores are stored, and brings the tables of campaigns up to date.
+/// Groups the anomalous sessions of `frame`'s hours, whose scores are stored, and brings the tables of campaigns up to date. At most `most`
+/// sessions are compared with each other (setting `cluster_max`).
 ///
 /// # Errors
 /// The engine's refusal, or a feature that the view lacks.
-pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str) -> Result<CampaignReport, LabError> {
+pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, most: usize) -> Result<CampaignReport, LabError> {
     let hours = frame.int("win_ms")?;
     let (Some(first), Some(last)) = (hours.iter().min(), hours.iter().max()) else { return Ok(CampaignReport::default()) };
     let end = last.saturating_add(1).to_string();
     let sessions = session::read(&Rows::ask(store, &ANOMALIES, &[&first.to_string(), &end])?)?;
     let newest_ns = sessions.iter().map(|session| session.last_ns).max().unwrap_or_default();
-    let groups = group::group(frame, &sessions)?;
+    let groups = group::group(frame, &sessions, most)?;
     let since = newest_ns.saturating_sub(REMEMBERED_NS).to_string();
     let known = known(store, &since)?;
     let decisions = decide::read(store)?;
@@ -94,13 +96,13 @@ pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str) -> Resu
 }
 
 /// Brings campaigns and fleets up to date after a scoring run. A grouping that fails is a sentence in `notes`: the scores stand.
-pub fn after_scores(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, notes: &mut Vec<String>) {
+pub fn after_scores(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, most: usize, notes: &mut Vec<String>) {
     let hours = frame.int("win_ms").unwrap_or_default();
     let (Some(first), Some(last)) = (hours.iter().min(), hours.iter().max()) else { return };
     // A fleet is looked for over a week: in one hour it may show a single address.
     let week = last.saturating_sub(7 * 86_400_000);
     let fleets = |_| crate::fleets::update(store, week.min(*first), last.saturating_add(1), scored_run);
-    if let Err(error) = update(store, frame, scored_run).and_then(fleets) {
+    if let Err(error) = update(store, frame, scored_run, most).and_then(fleets) {
         notes.push(format!("scores are written, but grouping them failed: {error}"));
     }
 }

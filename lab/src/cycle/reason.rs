@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use ja4_models::Matrix;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::catalogue::Feature;
@@ -48,9 +49,10 @@ pub struct Part<'a> {
 #[must_use]
 pub fn spans(baseline: &Matrix) -> Vec<Span> {
     (0..baseline.columns())
+        .into_par_iter()
         .map(|column| {
             let mut values: Vec<f64> = (0..baseline.rows()).filter_map(|row| baseline.row(row).get(column).copied()).collect();
-            values.sort_by(f64::total_cmp);
+            values.sort_unstable_by(f64::total_cmp);
             let at = |numerator: usize| values.get(values.len().saturating_sub(1) * numerator / 20).copied().unwrap_or_default();
             Span { low: at(1), median: at(10), high: at(19) }
         })

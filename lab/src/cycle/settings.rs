@@ -47,6 +47,8 @@ pub struct Settings {
     pub changes: u64,
     /// Sessions explained feature by feature in each model: the anomalous always, of the others the worst until there are so many.
     pub explain_max: u64,
+    /// Anomalous sessions compared with each other for campaigns; beyond, some stand for the others (`campaigns/dense.rs`).
+    pub cluster_max: u64,
     /// Whether boosted trees learn from what identity alone says: programs by their own words, lists or contradictions against
     /// sessions that look like people.
     pub weak_labels: bool,
@@ -84,6 +86,7 @@ impl Default for Settings {
             rules_weight: 10,
             changes: 200,
             explain_max: 100_000,
+            cluster_max: 10_000,
             weak_labels: true,
             weight_eif: 0.2,
             weight_autoencoder: 0.2,
@@ -117,7 +120,7 @@ impl RuleUse {
     }
 }
 
-const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, learn_max, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, explain_max, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, features- (also written without+)";
+const KEYS: &str = "seed, trees, sample, fpr, threshold, coherence, baseline_min, learn_max, resources, rules.deny, rules.challenge, rules.allow, rules.weight, changes, explain_max, cluster_max, weak_labels, weights.eif, weights.autoencoder, weights.boosted, allow+, features- (also written without+)";
 
 impl Settings {
     /// The defaults, changed by `KEY=VALUE` texts in order.
@@ -161,6 +164,7 @@ impl Settings {
             "rules.weight" => self.rules_weight = i64::try_from(count(1, 1_000_000)?).unwrap_or(i64::MAX),
             "changes" => self.changes = count(0, 100_000)?,
             "explain_max" => self.explain_max = count(0, u64::MAX)?,
+            "cluster_max" => self.cluster_max = count(2, 1_000_000)?,
             "weak_labels" => self.weak_labels = count(0, 1)? == 1,
             "weights.eif" => self.weight_eif = number(1e-6, 1000.0)?,
             "weights.autoencoder" => self.weight_autoencoder = number(0.0, 1000.0)?,

@@ -48,10 +48,13 @@ impl Ensemble {
     pub fn fit_on(&self, data: TrainingData<'_>, seed: u64) -> Result<EnsembleModel> {
         let baseline = data.baseline;
         let rows = Baseline::new(baseline, seed);
-        let mut unsupervised = vec![calibrated(&self.eif, &rows, baseline, self.weights[0], seed)?];
-        if let Some(autoencoder) = &self.autoencoder {
-            unsupervised.push(calibrated(autoencoder, &rows, baseline, self.weights[1], seed)?);
-        }
+        let forest = || calibrated(&self.eif, &rows, baseline, self.weights[0], seed);
+        let network = || self.autoencoder.as_ref().map(|network| calibrated(network, &rows, baseline, self.weights[1], seed));
+        let trees = || data.labelled.map(|(matrix, labels)| self.boosted_voice(matrix, labels, seed));
+        // Side by side: the network learns batch by batch and leaves threads idle.
+        let (network, (forest, trees)) = rayon::join(network, || rayon::join(forest, trees));
+        let mut unsupervised = vec![forest?];
+        unsupervised.extend(network.transpose()?);
         let (mut members, columns): (Vec<Member>, Vec<Vec<f64>>) = unsupervised.into_iter().unzip();
         let mut combination = Combination::Fixed;
         let mut reference = Reference::default();
@@ -64,7 +67,10 @@ impl Ensemble {
                 Ok(column)
             };
             let inputs = members.iter().zip(&columns).map(of_labelled).collect::<Result<_>>()?;
-            reference = self.learn_from_labels(&mut members, inputs, &mut combination, matrix, labels, seed)?;
+            if enough(labels) {
+                let boosted = trees.transpose()?.flatten();
+                reference = self.learn_from_labels(&mut members, inputs, boosted, &mut combination, labels)?;
+            }
         }
         if reference.inputs.is_empty() {
             reference = Reference { inputs: row_major(&columns, baseline.rows()), normal: vec![true; baseline.rows()] };
@@ -76,28 +82,31 @@ impl Ensemble {
         Ok(model)
     }
 
+    /// The boosted trees with what they say of each labelled row unseen, where they are wanted and the labels allow it.
+    fn boosted_voice(&self, matrix: &Matrix, labels: &[bool], seed: u64) -> Result<Option<(Member, Vec<f64>)>> {
+        let Some(boosted) = self.boosted.as_ref().filter(|_| enough(labels)) else { return Ok(None) };
+        let folds = StratifiedFolds::new(labels, FOLDS, seed);
+        let unseen = || out_of_fold_scores(boosted, matrix, labels, &folds, seed);
+        let (unseen, voice) = rayon::join(unseen, || boosted.fit(matrix, Some(labels), seed));
+        let margins: Vec<f64> = unseen?.iter().map(|&score| logit(score)).collect();
+        let platt = PlattCalibrator::fit(&margins, labels)?;
+        let column = margins.iter().map(|&margin| platt.apply(margin)).collect();
+        let calibrator = Calibrator::Platt(platt);
+        Ok(Some((Member { voice: Box::new(voice?), calibrator, weight: self.weights[2], threshold: 1.0 }, column)))
+    }
+
     /// Adds the boosted trees and the meta-learner where the labels allow it. `columns` holds what the other voices say of the rows.
     fn learn_from_labels(
         &self,
         members: &mut Vec<Member>,
         mut columns: Vec<Vec<f64>>,
+        boosted: Option<(Member, Vec<f64>)>,
         combination: &mut Combination,
-        matrix: &Matrix,
         labels: &[bool],
-        seed: u64,
     ) -> Result<Reference> {
-        let anomalies = labels.iter().filter(|&&label| label).count();
-        if anomalies < BOOSTED_MIN_ROWS || labels.len() - anomalies < BOOSTED_MIN_ROWS {
-            return Ok(Reference::default());
-        }
-        if let Some(boosted) = &self.boosted {
-            let folds = StratifiedFolds::new(labels, FOLDS, seed);
-            let unseen = out_of_fold_scores(boosted, matrix, labels, &folds, seed)?;
-            let margins: Vec<f64> = unseen.iter().map(|&score| logit(score)).collect();
-            let platt = PlattCalibrator::fit(&margins, labels)?;
-            columns.push(margins.iter().map(|&margin| platt.apply(margin)).collect());
-            let voice = Box::new(boosted.fit(matrix, Some(labels), seed)?);
-            members.push(Member { voice, calibrator: Calibrator::Platt(platt), weight: self.weights[2], threshold: 1.0 });
+        if let Some((member, column)) = boosted {
+            members.push(member);
+            columns.push(column);
         }
         let inputs = row_major(&columns, labels.len());
         if labels.len() >= self.meta_min_labels {
@@ -119,6 +128,12 @@ impl Ensemble {
         let mut scores: Vec<f64> = normal_rows().map(|row| model.combine(row)).collect();
         model.thresholds = Severity::LEVELS.map(|(_, part)| upper_quantile(&mut scores, self.target_fpr * part));
     }
+}
+
+/// Whether labels of both classes are enough for boosted trees and a meta-learner.
+fn enough(labels: &[bool]) -> bool {
+    let anomalies = labels.iter().filter(|&&label| label).count();
+    anomalies >= BOOSTED_MIN_ROWS && labels.len() - anomalies >= BOOSTED_MIN_ROWS
 }
 
 /// Calibrated voice scores of rows whose class is known or assumed, row-major.

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::rng::Rng;
@@ -53,10 +55,14 @@ impl<'a> Baseline<'a> {
     /// Score of each row by a voice that was fitted without it, or by `voice`, fitted on all, where the baseline is large or tiny.
     pub(super) fn scores<F: Fit>(&self, fit: &F, voice: &F::Model, seed: u64) -> Result<Vec<f64>> {
         let mut scores = voice.score(self.matrix)?;
-        for fold in 0..if self.folds.is_empty() { 0 } else { FOLDS } {
+        let of_fold = |fold: usize| -> Result<(Vec<usize>, Vec<f64>)> {
             let (held, kept): (Vec<usize>, Vec<usize>) = (0..self.folds.len()).partition(|&row| self.folds[row] == fold);
             let without = fit.fit(&self.matrix.select_rows(&kept), None, seed)?;
             let unseen = without.score(&self.matrix.select_rows(&held))?;
+            Ok((held, unseen))
+        };
+        let folds = 0..if self.folds.is_empty() { 0 } else { FOLDS };
+        for (held, unseen) in folds.into_par_iter().map(of_fold).collect::<Result<Vec<_>>>()? {
             held.iter().zip(unseen).for_each(|(&row, score)| scores[row] = score);
         }
         Ok(scores)

@@ -2,7 +2,7 @@
 //!
 //! A thread owns whole groups of columns: it adds up all rows of a node in row order, so sums do not depend on how many
 //! threads there are. Of two siblings only the smaller is added up; the other is the parent less the sibling.
-//! Memory: one histogram (32 KiB) per group and open node, two levels at a time.
+//! Memory: one histogram (4 KiB a column that the tree may look at) per group and open node, two levels at a time.
 //! Read next: `split.rs` (the best cut), `partition.rs` (moving rows).
 
 use rayon::prelude::*;
@@ -117,13 +117,14 @@ fn find_splits(
     let groups = groups.zip(parents.par_iter_mut()).enumerate();
     let by_group: Vec<Vec<Option<Split>>> = groups
         .map(|(group, (((words, cuts), allowed), parents))| {
-            if !allowed.contains(&true) {
+            let lanes: Vec<usize> = (0..allowed.len()).filter(|&lane| allowed[lane]).collect();
+            if lanes.is_empty() {
                 return vec![None; level.len()];
             }
             let mut histograms: Vec<Option<Box<Histogram>>> = level.iter().map(|_| None).collect();
             for (slot, open) in histograms.iter_mut().zip(level) {
                 if matches!(open.source, Source::Rows) {
-                    *slot = Some(add_up(words, &rows[open.rows.clone()]));
+                    *slot = Some(add_up(words, &lanes, &rows[open.rows.clone()]));
                 }
             }
             for (at, open) in level.iter().enumerate() {
@@ -134,7 +135,7 @@ fn find_splits(
             let histograms: Vec<Box<Histogram>> = histograms.into_iter().flatten().collect();
             let splits = histograms.iter().zip(level);
             let splits =
-                splits.map(|(sums, open)| best_in_group(sums, group * LANES, cuts, allowed, open.total, settings)).collect();
+                splits.map(|(sums, open)| best_in_group(sums, group * LANES, cuts, &lanes, open.total, settings)).collect();
             *parents = histograms;
             splits
         })
@@ -147,26 +148,34 @@ fn find_splits(
     (0..level.len()).map(|at| by_group.iter().fold(None, |best, splits| better(best, splits[at]))).collect()
 }
 
-fn empty_histogram() -> Box<Histogram> {
-    // Through a vector: a boxed array literal of 32 KiB would pass over the stack.
-    vec![EMPTY; 256 * LANES].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([EMPTY; 256 * LANES]))
+fn empty_histogram(bins: usize) -> Box<Histogram> {
+    vec![EMPTY; bins].into_boxed_slice()
 }
 
-fn add_up(words: &[[u8; LANES]], rows: &[Row]) -> Box<Histogram> {
-    let mut histogram = empty_histogram();
-    for row in rows {
-        let word = words[row.index as usize];
-        let (gradient, hessian) = (f64::from(row.gradient), f64::from(row.hessian));
-        for lane in 0..LANES {
-            let sums = &mut histogram[lane * 256 + word[lane] as usize];
-            *sums = [sums[0] + gradient, sums[1] + hessian];
-        }
+/// Adds up the rows of a node in the columns at `lanes` of a group.
+fn add_up(words: &[[u8; LANES]], lanes: &[usize], rows: &[Row]) -> Box<Histogram> {
+    let mut histogram = empty_histogram(256 * lanes.len());
+    // All columns of a group together are the usual case, and the compiler knows their number.
+    match <&mut [Sums; 256 * LANES]>::try_from(&mut *histogram) {
+        Ok(histogram) => rows.iter().for_each(|row| {
+            let word = words[row.index as usize];
+            (0..LANES).for_each(|lane| add(&mut histogram[lane * 256 + word[lane] as usize], row));
+        }),
+        Err(_) => rows.iter().for_each(|row| {
+            let word = words[row.index as usize];
+            lanes.iter().zip(histogram.chunks_exact_mut(256)).for_each(|(&lane, bins)| add(&mut bins[word[lane] as usize], row));
+        }),
     }
     histogram
 }
 
+#[inline(always)]
+fn add(sums: &mut Sums, row: &Row) {
+    *sums = [sums[0] + f64::from(row.gradient), sums[1] + f64::from(row.hessian)];
+}
+
 fn difference(parent: &Histogram, sibling: &Histogram) -> Box<Histogram> {
-    let mut histogram = empty_histogram();
+    let mut histogram = empty_histogram(parent.len());
     for ((slot, whole), part) in histogram.iter_mut().zip(parent).zip(sibling) {
         let rest = [whole[0] - part[0], whole[1] - part[1]];
         // What is left of an empty bin is rounding error; it must not pass for rows.

@@ -3,13 +3,13 @@
 //! Gain of a cut = G_l²/(H_l+λ) + G_r²/(H_r+λ) − G²/(H+λ); missing values are tried on both sides (XGBoost's
 //! sparsity-aware split, Chen and Guestrin 2016, algorithm 3). Ties go to the first column and the lowest cut.
 
-use super::bins::{LANES, MISSING};
+use super::bins::MISSING;
 use super::hyperparams::Boosted;
 
 /// Sum of first and second derivatives over the rows of a bin.
 pub(super) type Sums = [f64; 2];
-/// Histograms of one group of columns: bin-major within a column.
-pub(super) type Histogram = [Sums; 256 * LANES];
+/// Histograms of the columns of a group that a tree may look at, one after the other, 256 bins each.
+pub(super) type Histogram = [Sums];
 
 /// A candidate cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,13 +29,13 @@ pub(super) fn quality(sums: Sums, lambda: f64) -> f64 {
     if denominator > 0.0 { sums[0] * sums[0] / denominator } else { 0.0 }
 }
 
-/// Best cut within a group of columns whose first column is `first_feature`; `cuts` gives the number of cuts of each,
-/// `allowed` whether the tree may use it.
+/// Best cut within a group of columns whose first column is `first_feature`; `cuts` gives the number of cuts of each, `lanes` which
+/// of them the tree may use: those that `histogram` holds.
 pub(super) fn best_in_group(
     histogram: &Histogram,
     first_feature: usize,
     cuts: &[Vec<f32>],
-    allowed: &[bool],
+    lanes: &[usize],
     total: Sums,
     settings: &Boosted,
 ) -> Option<Split> {
@@ -43,8 +43,8 @@ pub(super) fn best_in_group(
     let parent = quality(total, settings.lambda);
     // A gain of rounding error is no gain.
     let least = settings.gamma.max(1e-10 * parent.abs()).max(1e-12);
-    for (lane, (cuts, _)) in cuts.iter().zip(allowed).enumerate().filter(|(_, (_, allowed))| **allowed) {
-        let bins = &histogram[lane * 256..(lane + 1) * 256];
+    for (&lane, bins) in lanes.iter().zip(histogram.chunks_exact(256)) {
+        let cuts = &cuts[lane];
         let missing = bins[MISSING as usize];
         let has_missing = missing[1] > 0.0;
         let mut left = [0.0; 2];

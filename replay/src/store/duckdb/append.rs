@@ -102,7 +102,10 @@ impl<'a> Target<'a> {
         if chunk.rows() == 0 {
             return Ok(());
         }
-        self.appender.append_record_batch(chunk.columns).map_err(|error| self.store.fail("append rows", &error))?;
+        let appended = self.appender.append_record_batch(chunk.columns).and_then(|()| self.appender.flush());
+        // Handed on chunk by chunk: the appender would collect the rows of the whole transaction once more, in memory that the
+        // system has to clear each time.
+        appended.map_err(|error| self.store.fail("append rows", &error))?;
         self.done.keys.extend(chunk.keys);
         self.done.hashes.extend(chunk.hashes);
         self.done.newest_ns = self.done.newest_ns.max(last_ns);

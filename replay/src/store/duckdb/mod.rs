@@ -208,10 +208,13 @@ impl Store for DuckDb {
             transaction.commit().map_err(|error| self.fail("migrate", &error))?;
             count += 1;
         }
-        // Views are code: they follow the program, not the migration that first made them.
+        // Views are code: they follow the program, not the migration that first made them. One transaction, so one write.
+        let fail = |error: duckdb::Error| self.fail("create views", &error);
+        let transaction = self.connection.unchecked_transaction().map_err(fail)?;
         for text in sql::VIEWS {
-            self.run("create views", text)?;
+            transaction.execute_batch(text).map_err(fail)?;
         }
+        transaction.commit().map_err(fail)?;
         // DDL must never wait in the write-ahead log: replaying it is what aborts.
         self.checkpoint()?;
         Ok(count)
