@@ -95,6 +95,15 @@ impl Input {
         Ok(Self { sha256: hex(&hash.finalize()), path: path.to_path_buf(), bytes })
     }
 
+    /// A file that is not hashed yet.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(super) fn unread(path: &Path) -> Result<Self, ReplayError> {
+        let file = std::fs::File::open(path).and_then(|file| file.metadata()).map_err(ReplayError::io("open", path))?;
+        Ok(Self { sha256: String::new(), path: path.to_path_buf(), bytes: file.len() })
+    }
+
     /// The same content under several names is one input; the result is in content order.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //!
 //! Read next: `network.rs`, `http.rs`, `rows.rs`, `writer.rs`, `ja4_join::correlate`.
 
+use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
@@ -39,33 +41,69 @@ const NOTED: usize = 20;
 /// A file that cannot be read at all, a log in an unknown format, a store that refuses.
 pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress) -> Result<ReplaySummary, ReplayError> {
     let capture_paths = if plan.captures.is_empty() { Vec::new() } else { ja4_capture::source::open::expand(&plan.captures)? };
-    let (captures, logs) = rayon::join(|| Input::read_all(&capture_paths), || Input::read_all(&plan.http_logs));
-    let (captures, logs) = (captures?, logs?);
-    let run_id = plan::run_id(plan, &captures, &logs)?;
-    let mut summary = ReplaySummary { run_id: run_id.clone(), ..ReplaySummary::default() };
     let earlier = store.inputs()?;
-    let mine = |record: &&InputRecord| record.run_id == run_id;
-    if !earlier.is_empty() && earlier.iter().filter(mine).count() == captures.len() + logs.len() {
+    let mut summary = ReplaySummary::default();
+    let hashes = || Known::read(plan, &capture_paths);
+    // Hashes tell what was imported before, and in which order files are read. With one file of each kind and nothing imported,
+    // reading begins beside hashing, and only storing waits for it.
+    if earlier.is_empty() && capture_paths.len() <= 1 && plan.http_logs.len() <= 1 {
+        let unread = |paths: &[PathBuf]| paths.iter().map(|path| Input::unread(path)).collect::<Result<Vec<_>, _>>();
+        let (captures, logs) = (unread(&capture_paths)?, unread(&plan.http_logs)?);
+        return import(plan, store, progress, summary, (&captures, &logs), &|| hashes().map(Cow::Owned));
+    }
+    let known = hashes()?;
+    let mine = |record: &&InputRecord| record.run_id == known.run_id;
+    if !earlier.is_empty() && earlier.iter().filter(mine).count() == known.captures.len() + known.logs.len() {
         if earlier.iter().filter(mine).all(|record| record.state == InputState::Complete) {
-            nothing_new(&mut summary, &earlier, &run_id);
+            summary.run_id.clone_from(&known.run_id);
+            nothing_new(&mut summary, &earlier, &known.run_id);
             return totals(store, summary);
         }
         summary
             .notes
             .push("an earlier replay of these files did not end; it is continued: rows that are stored are skipped".to_owned());
     }
-    let opened = http::open(&logs, &plan.http_format)?;
+    import(plan, store, progress, summary, (&known.captures, &known.logs), &|| Ok(Cow::Borrowed(&known)))
+}
+
+/// The inputs by content, and what this replay of them is called.
+#[derive(Clone)]
+struct Known {
+    captures: Vec<Input>,
+    logs: Vec<Input>,
+    run_id: String,
+}
+
+impl Known {
+    fn read(plan: &ReplayPlan, captures: &[PathBuf]) -> Result<Self, ReplayError> {
+        let (captures, logs) = rayon::join(|| Input::read_all(captures), || Input::read_all(&plan.http_logs));
+        let (captures, logs) = (captures?, logs?);
+        let run_id = plan::run_id(plan, &captures, &logs)?;
+        Ok(Self { captures, logs, run_id })
+    }
+}
+
+/// Reads the inputs and stores their rows; `known` says what they are, which nothing is stored without.
+fn import<'k>(
+    plan: &ReplayPlan,
+    store: &mut dyn Store,
+    progress: &dyn Progress,
+    mut summary: ReplaySummary,
+    (captures, logs): (&[Input], &[Input]),
+    known: &(dyn Fn() -> Result<Cow<'k, Known>, ReplayError> + Sync),
+) -> Result<ReplaySummary, ReplayError> {
+    let opened = http::open(logs, &plan.http_format)?;
     let enricher = match &plan.reference {
         Some(folder) => Enricher::load(folder)?,
         None => Enricher::embedded()?,
     };
-    record(store, &captures, &logs, &run_id, InputState::Started, &summary)?;
     store.importing(true)?;
-    let outcome = Stages { plan, captures: &captures, logs: &logs, progress }.run(store, opened, enricher);
+    let outcome = Stages { plan, captures, logs, progress, known }.run(store, opened, enricher);
     store.importing(false)?;
-    let outcome = outcome?;
-    outcome.tell(&mut summary, &captures, &logs);
-    record(store, &captures, &logs, &run_id, InputState::Complete, &summary)?;
+    let (outcome, known) = outcome?;
+    summary.run_id.clone_from(&known.run_id);
+    outcome.tell(&mut summary, &known.captures, &known.logs);
+    record(store, &known, InputState::Complete, &summary)?;
     totals(store, summary)
 }
 
@@ -83,15 +121,21 @@ struct Outcome {
     stored: Appended,
 }
 
-struct Stages<'a> {
+struct Stages<'a, 'k> {
     plan: &'a ReplayPlan,
     captures: &'a [Input],
     logs: &'a [Input],
     progress: &'a dyn Progress,
+    known: &'a (dyn Fn() -> Result<Cow<'k, Known>, ReplayError> + Sync),
 }
 
-impl Stages<'_> {
-    fn run(&self, store: &mut dyn Store, opened: Vec<http::OpenLog>, mut enricher: Enricher) -> Result<Outcome, ReplayError> {
+impl<'k> Stages<'_, 'k> {
+    fn run(
+        &self,
+        store: &mut dyn Store,
+        opened: Vec<http::OpenLog>,
+        mut enricher: Enricher,
+    ) -> Result<(Outcome, Cow<'k, Known>), ReplayError> {
         let sources = http::named_headers(&opened);
         let (net_read, http_read) = (AtomicU64::new(0), AtomicU64::new(0));
         let (net_out, net_in) = sync_channel(QUEUE_BATCHES);
@@ -117,30 +161,26 @@ impl Stages<'_> {
             let network = scope.spawn(|| network::read(&paths, &options, shown, &net_read, &{ net_out }));
             let http = scope.spawn(|| log_out.map_or(Ok(Vec::new()), |out| http::read(opened, lateness_ns, &http_read, &out)));
             let rows = scope.spawn(|| rows::make(&mut enricher, &sources, claims.as_mut(), &{ decided_in }, &{ chunks_out }));
-            let writer = scope.spawn(|| writer::write(store, &{ chunks_in }));
+            let writer = scope.spawn(|| {
+                let chunks = chunks_in;
+                let known = (self.known)()?;
+                record(store, &known, InputState::Started, &ReplaySummary::default())?;
+                Ok((writer::write(store, &chunks)?, known))
+            });
             let total = self.captures.iter().chain(self.logs).map(|input| input.bytes).sum();
             let tick = || self.progress.bytes(net_read.load(Ordering::Relaxed) + http_read.load(Ordering::Relaxed), total);
             let joined = self.join(net_in, http_in, decided_out, &tick);
             // The writer's error is the cause when the join could not hand over.
-            let stored = ended(writer, "writer")?;
+            let (stored, known) = ended(writer, "writer")?;
             ended(rows, "row maker")?;
             let (stats, policies, skews, applied_ns) = joined?;
             let (network, http) = (ended(network, "capture reader")?, ended(http, "log reader")?);
-            Ok((network, http, skews, applied_ns, stats, policies, stored))
+            Ok((network, http, skews, applied_ns, stats, policies, stored, known))
         })
-        .map(|(captured, http, skews, applied_ns, stats, policies, stored)| {
+        .map(|(captured, http, skews, applied_ns, stats, policies, stored, known)| {
             let truth = captured.truth.zip(claims).map(|(truth, claims)| truth::compare(&truth, claims));
-            Outcome {
-                network: captured.summary,
-                shown: captured.requests,
-                truth,
-                http,
-                skews,
-                applied_ns,
-                stats,
-                policies,
-                stored,
-            }
+            let (network, shown) = (captured.summary, captured.requests);
+            (Outcome { network, shown, truth, http, skews, applied_ns, stats, policies, stored }, known)
         })
     }
 
@@ -406,14 +446,7 @@ fn nothing_new(summary: &mut ReplaySummary, earlier: &[InputRecord], run_id: &st
     summary.notes.push("nothing new: these files were imported before with the same settings; not one row was added".to_owned());
 }
 
-fn record(
-    store: &dyn Store,
-    captures: &[Input],
-    logs: &[Input],
-    run_id: &str,
-    state: InputState,
-    summary: &ReplaySummary,
-) -> Result<(), ReplayError> {
+fn record(store: &dyn Store, known: &Known, state: InputState, summary: &ReplaySummary) -> Result<(), ReplayError> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let one = |(kind, input): (&str, &Input)| {
         let file = summary.files.iter().find(|file| file.sha256 == input.sha256 && file.kind == kind);
@@ -428,11 +461,12 @@ fn record(
             first_ns: 0,
             last_ns: 0,
             skew_ns: file.and_then(|file| file.skew_ns).unwrap_or_default(),
-            run_id: run_id.to_owned(),
+            run_id: known.run_id.clone(),
             detail: file.map(|file| file.format.clone()).unwrap_or_default(),
         }
     };
-    let inputs = captures.iter().map(|input| ("capture", input)).chain(logs.iter().map(|input| ("http_log", input)));
+    let captures = known.captures.iter().map(|input| ("capture", input));
+    let inputs = captures.chain(known.logs.iter().map(|input| ("http_log", input)));
     store.record_inputs(&inputs.map(one).collect::<Vec<_>>())
 }
 
