@@ -1,7 +1,7 @@
 //! Work beside the frames that needs no store: fitting a model, looking for the nearest change.
 //!
 //! Promises: a frame never waits for it; what it reports is the newest phase and share; a work that was dropped or stopped gives no
-//! result, though a fit that has begun goes on unseen to its end.
+//! result, and a fit in it ends within a tree or a batch.
 //!
 //! Read next: `mod.rs` (who starts it), `worker.rs` (work that needs the store).
 
@@ -67,7 +67,7 @@ impl Drop for Counted {
 
 #[derive(Debug, Default)]
 struct Shared {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     state: Mutex<(String, f32)>,
 }
 
@@ -83,6 +83,12 @@ impl Told {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.shared.stop.load(Ordering::Acquire)
+    }
+
+    /// Raised once nobody wants the result any more; for what looks at a flag by itself.
+    #[must_use]
+    pub fn stop_flag(&self) -> &Arc<AtomicBool> {
+        &self.shared.stop
     }
 
     /// Says what is being done, and which share of all is behind.

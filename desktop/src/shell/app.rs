@@ -16,6 +16,7 @@ use super::brush::Brush;
 use super::case::Case;
 use super::custody::Custody;
 use super::dialogs::{Answered, Dialog};
+use super::focus::Focus;
 use super::follow::Follow;
 use super::jobs::ReplayJob;
 use super::palette::Palette;
@@ -65,6 +66,7 @@ pub struct App {
     pub(super) layout: Layout,
     bar: Bar,
     brush: Brush,
+    focus: Focus,
     pub(super) palette: Option<Palette>,
     pub(super) dialog: Option<Dialog>,
     pub(super) job: Option<ReplayJob>,
@@ -96,6 +98,7 @@ impl App {
             layout,
             bar: Bar::default(),
             brush: Brush::default(),
+            focus: Focus::default(),
             palette: None,
             dialog: None,
             job: None,
@@ -116,6 +119,7 @@ impl App {
     pub fn frame(&mut self, ui: &mut egui::Ui) {
         let ctx = ui.ctx().clone();
         self.receive(&ctx);
+        self.focus.begin(&ctx);
         let mut out = keys::pressed(&ctx);
         out.extend(self.dropped(&ctx));
         ctx.set_zoom_factor(self.settings.zoom);
@@ -147,6 +151,7 @@ impl App {
             self.layout.ui(&mut panes, ui);
         });
         self.stop_everything_else(&ctx, &mut out);
+        self.focus.end(&ctx);
         for action in out {
             self.act(&ctx, action);
         }

@@ -1,10 +1,11 @@
 //! The time brush: requests over all time, of which a span can be chosen that every view obeys.
 //!
-//! Promises: the span is whole buckets; it can be set by dragging, by typing both ends, and moved by buttons; nothing chosen is all.
+//! Promises: the span is whole buckets; it can be set by dragging, by typing both ends, by arrow keys, and moved by buttons; nothing
+//! chosen is all.
 //!
 //! Read next: `scope.rs`.
 
-use eframe::egui::{self, RichText, Sense, WidgetInfo};
+use eframe::egui::{self, EventFilter, Key, Modifiers, RichText, Sense, WidgetInfo};
 
 use super::action::Action;
 use super::scope::Scope;
@@ -17,6 +18,13 @@ use crate::widgets::text;
 
 /// Buckets over the whole span.
 const BUCKETS: i64 = 240;
+
+/// Buckets that a key press moves an end by.
+const STEP: i64 = 8;
+
+/// What it is told as.
+const NAME: &str =
+    "Time brush: drag to choose a span, click for all; arrow keys narrow it, with Shift they move it, Home looks at all";
 
 /// Where its answers are.
 pub const RANGE: crate::data::Place = ("shell", "range");
@@ -53,9 +61,7 @@ impl Brush {
             let (from, to) = (first - first % bucket(first, last), last + 1);
             let size = egui::vec2(ui.available_width().max(60.0), 34.0);
             let (area, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
-            response.widget_info(|| {
-                WidgetInfo::labeled(egui::Role::Slider, true, "Time brush: drag to choose a span, click for all")
-            });
+            response.widget_info(|| WidgetInfo::labeled(egui::Role::Slider, true, NAME));
             if let Some(table) = data.table(TIMELINE) {
                 paint(ui, area, table, (from, to), bucket(first, last));
             }
@@ -71,6 +77,9 @@ impl Brush {
                 );
             }
             self.drag(ui, &response, area, (from, to), bucket(first, last), out);
+            if response.has_focus() {
+                keys(ui, &response, scope.span.unwrap_or((from, to)), bucket(first, last).saturating_mul(STEP), out);
+            }
         });
     }
 
@@ -90,7 +99,7 @@ impl Brush {
                 if response.lost_focus() && self.edited {
                     self.edited = false;
                 }
-                if response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
+                if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
                     entered = true;
                 }
             }
@@ -151,6 +160,26 @@ impl Brush {
         } else if response.clicked() {
             out.push(Action::Span(None));
         }
+    }
+}
+
+/// Right lets the span begin later, Left lets it end earlier; with Shift both ends move; Home looks at everything.
+fn keys(ui: &egui::Ui, response: &egui::Response, (from, to): (i64, i64), step: i64, out: &mut Vec<Action>) {
+    let filter = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+    let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|input| input.consume_key(modifiers, key));
+    let (mut begin, mut end) = (from, to);
+    for (key, by) in [(Key::ArrowRight, step), (Key::ArrowLeft, -step)] {
+        if pressed(Modifiers::SHIFT, key) {
+            (begin, end) = (begin.saturating_add(by), end.saturating_add(by));
+        } else if pressed(Modifiers::NONE, key) {
+            if by > 0 { begin = begin.saturating_add(by) } else { end = end.saturating_add(by) }
+        }
+    }
+    if pressed(Modifiers::NONE, Key::Home) {
+        out.push(Action::Span(None));
+    } else if (begin, end) != (from, to) && begin < end {
+        out.push(Action::Span(Some((begin, end))));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two questions that stop everything else: what to open, and where to save.
 //!
-//! Promises: a path is typed, dropped or chosen from what was opened before; Enter accepts, Escape leaves; a wrong path is a sentence
-//! and the dialog stays.
+//! Promises: a path is typed, dropped or chosen from what was opened before; Enter accepts, Escape leaves, Tab comes by every button; a
+//! wrong path is a sentence.
 //!
 //! Read next: `app.rs` (who acts on the answer).
 
@@ -44,7 +44,15 @@ pub enum Saving {
 
 /// A dialog that is open.
 #[derive(Debug)]
-pub enum Dialog {
+pub struct Dialog {
+    asks: Asks,
+    /// Its field has yet to be given the keyboard.
+    fresh: bool,
+}
+
+/// What a dialog asks.
+#[derive(Debug)]
+enum Asks {
     /// What to open.
     Open {
         /// Path typed so far.
@@ -80,7 +88,7 @@ impl Dialog {
     /// A dialog that asks what to open, with a beginning.
     #[must_use]
     pub fn open(path: &str) -> Self {
-        Self::Open { path: path.to_owned(), token: String::new() }
+        Self { asks: Asks::Open { path: path.to_owned(), token: String::new() }, fresh: true }
     }
 
     /// A dialog that proposes a file in the working folder.
@@ -88,7 +96,8 @@ impl Dialog {
     pub fn save(name: &str, extension: &str, what: Saving) -> Self {
         let folder = std::env::current_dir().unwrap_or_default();
         let stem: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect();
-        Self::Save { path: folder.join(format!("{stem}.{extension}")).display().to_string(), what }
+        let path = folder.join(format!("{stem}.{extension}")).display().to_string();
+        Self { asks: Asks::Save { path, what }, fresh: true }
     }
 
     /// Shows it.
@@ -96,9 +105,9 @@ impl Dialog {
         let mut answered = Answered::Open;
         let modal = egui::Modal::new(Id::unique("dialog")).show(ctx, |ui| {
             ui.set_width((ctx.content_rect().width() - 60.0).clamp(200.0, 560.0));
-            match self {
-                Self::Open { path, token } => open(ui, path, token, recent, &mut answered),
-                Self::Save { path, what } => save(ui, path, what, &mut answered),
+            match &mut self.asks {
+                Asks::Open { path, token } => open(ui, path, token, recent, &mut self.fresh, &mut answered),
+                Asks::Save { path, what } => save(ui, path, what, &mut self.fresh, &mut answered),
             }
         });
         if matches!(answered, Answered::Open) && modal.should_close() {
@@ -108,7 +117,7 @@ impl Dialog {
     }
 }
 
-fn open(ui: &mut egui::Ui, path: &mut String, token: &mut String, recent: &[String], answered: &mut Answered) {
+fn open(ui: &mut egui::Ui, path: &mut String, token: &mut String, recent: &[String], fresh: &mut bool, answered: &mut Answered) {
     ui.heading("Open");
     ui.label("A DuckDB file, a ClickHouse URL, the http:// address of a running `ja4-lab live --listen`, a case file, or captures and logs (separated by spaces are several); dropping files on the window does the same.");
     let edit = ui
@@ -116,19 +125,17 @@ fn open(ui: &mut egui::Ui, path: &mut String, token: &mut String, recent: &[Stri
         .accessible_name("Path to open");
     let server = is_followed(Path::new(path.trim()));
     let mut entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-    let mut busy = edit.has_focus() || edit.lost_focus();
     if server {
         let field = egui::TextEdit::singleline(token).password(true).desired_width(f32::INFINITY);
         let hint = "token, or the path of its file; empty takes JA4_TOKEN";
         let field = ui.add(field.hint_text(hint)).accessible_name("Token");
-        busy |= field.has_focus() || field.lost_focus();
         // Enter in the first field leads to the token.
         if entered {
             field.request_focus();
         }
         entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     }
-    if !busy {
+    if std::mem::take(fresh) {
         edit.request_focus();
     }
     ui.horizontal(|ui| {
@@ -165,10 +172,10 @@ fn read_token(text: &str) -> String {
     read.unwrap_or_else(|| text.to_owned()).trim().to_owned()
 }
 
-fn save(ui: &mut egui::Ui, path: &mut String, what: &mut Saving, answered: &mut Answered) {
+fn save(ui: &mut egui::Ui, path: &mut String, what: &mut Saving, fresh: &mut bool, answered: &mut Answered) {
     ui.heading("Save as");
     let edit = ui.add(egui::TextEdit::singleline(path).desired_width(f32::INFINITY)).accessible_name("Path to save to");
-    if !edit.has_focus() && !edit.lost_focus() {
+    if std::mem::take(fresh) {
         edit.request_focus();
     }
     if let Saving::Table { pseudonyms, .. } = what {

@@ -54,6 +54,8 @@ pub const GRID: &[(&str, &str)] = &[
     ("Enter, double click", "open the row"),
     ("+ or I", "only rows with this value"),
     ("- or X", "no rows with this value"),
+    ("S", "sort by this column: downwards, upwards, not"),
+    ("[ ]", "narrower, wider column"),
     ("Ctrl+C", "copy the cell"),
     ("right click", "the same as a menu"),
     ("Tab", "leave the table"),

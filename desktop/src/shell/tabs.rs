@@ -5,9 +5,10 @@
 //! Read next: `app.rs`, `egui_tiles`.
 
 use eframe::egui;
-use egui_tiles::{Behavior, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{Behavior, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse};
 
 use super::action::Action;
+use super::tab_button;
 use crate::views::{Cx, Need, View};
 
 /// Views that are open at first.
@@ -100,6 +101,31 @@ impl Behavior<String> for Panes<'_, '_> {
     fn tab_title_for_pane(&mut self, pane: &String) -> egui::WidgetText {
         let view = self.views.iter().find(|view| view.id() == pane);
         view.map(|view| format!("{} {}", view.icon(), view.title())).unwrap_or_default().into()
+    }
+
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<String>,
+        ui: &mut egui::Ui,
+        id: egui::Id,
+        tile: TileId,
+        state: &TabState,
+    ) -> egui::Response {
+        let title = self.tab_title_for_tile(tiles, tile).text().to_owned();
+        let name = tiles.get_pane(&tile).and_then(|pane| self.views.iter().find(|view| view.id() == pane));
+        let name = name.map_or_else(|| title.clone(), |view| view.title().to_owned());
+        let look = tab_button::Look {
+            ground: self.tab_bg_color(ui.visuals(), tiles, tile, state),
+            ink: self.tab_text_color(ui.visuals(), tiles, tile, state),
+            border: self.tab_outline_stroke(ui.visuals(), tiles, tile, state),
+            active: state.active,
+            dragged: state.is_being_dragged,
+        };
+        let (response, closed) = tab_button::show(ui, id, &title, &name, &look);
+        if closed {
+            self.on_tab_close(tiles, tile);
+        }
+        response
     }
 
     fn is_tab_closable(&self, _tiles: &Tiles<String>, _tile: TileId) -> bool {

@@ -7,10 +7,10 @@
 
 use std::fmt::Write as _;
 
-use eframe::egui::{self, Color32, WidgetInfo};
-use egui_plot::{Bar, BarChart, Legend, Line, Plot, PlotPoint, PlotPoints, PlotResponse, Points};
+use eframe::egui::{self, Color32, Sense, WidgetInfo};
+use egui_plot::{Bar, BarChart, Legend, Line, Plot, PlotPoint, PlotPoints, PlotResponse, Points, uniform_grid_spacer};
 
-use super::text;
+use super::{text, time_axis};
 use crate::data::export::html_text;
 use crate::shell::theme;
 
@@ -77,11 +77,18 @@ impl Chart {
         let (time, words) = (self.x_is_time, self.words.clone());
         let mut plot = Plot::new(&self.name)
             .height(height)
+            // Dragged and double-clicked, with nothing to press: no stop of the Tab key.
+            .sense(Sense::CLICK | Sense::DRAG)
             .allow_scroll(false)
             .allow_boxed_zoom(true)
-            .x_axis_label(self.x.clone())
+            // Lines that help the eye, and do not compete with the data.
+            .grid_color(ui.visuals().weak_text_color().gamma_multiply(0.6))
+            .x_axis_label(self.x_name())
             .y_axis_label(self.y.clone())
-            .x_axis_formatter(move |mark, _| label(mark.value, time, &words));
+            .x_axis_formatter(move |mark, _| label(mark.value, time.then_some(mark.step_size), &words));
+        if time {
+            plot = plot.x_grid_spacer(uniform_grid_spacer(|input| time_axis::steps(&input)));
+        }
         if self.series.len() > 1 {
             plot = plot.legend(Legend::default());
         }
@@ -107,6 +114,12 @@ impl Chart {
         let (name, points) = (&self.name, self.series.iter().map(|one| one.points.len()).sum::<usize>());
         response.response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, format!("Chart {name}, {points} points")));
         response
+    }
+
+    /// What x is, with the days where it is a time.
+    fn x_name(&self) -> String {
+        let xs = self.series.iter().flat_map(|one| one.points.iter().map(|point| point[0]));
+        if self.x_is_time { time_axis::name(&self.x, xs) } else { self.x.clone() }
     }
 
     /// The chart as an SVG of its own.
@@ -138,10 +151,10 @@ impl Chart {
                 y(value_y),
                 left - 6.0,
                 y(value_y) + 4.0,
-                html_text(&label(value_y, false, &[])),
+                html_text(&label(value_y, None, &[])),
                 x(value_x),
                 height - bottom + 18.0,
-                html_text(&label(value_x, self.x_is_time, &self.words)),
+                html_text(&label(value_x, self.x_is_time.then_some((bounds.x.1 - bounds.x.0) / 4.0), &self.words)),
             );
         }
         let _ = writeln!(
@@ -149,7 +162,7 @@ impl Chart {
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
             width / 2.0,
             height - 12.0,
-            html_text(&self.x)
+            html_text(&self.x_name())
         );
         let _ = writeln!(
             out,
@@ -236,11 +249,10 @@ impl Bounds {
     }
 }
 
-fn label(value: f64, time: bool, words: &[String]) -> String {
-    if time {
-        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970")]
-        let shown = text::time((value as i64).saturating_mul(1_000_000_000));
-        return shown.get(5..16).unwrap_or_default().to_owned();
+/// A value on an axis; of a time axis where the step of its lines (seconds) is given.
+fn label(value: f64, time_step: Option<f64>, words: &[String]) -> String {
+    if let Some(step) = time_step {
+        return time_axis::label(value, step);
     }
     if !words.is_empty() {
         #[allow(
@@ -261,7 +273,7 @@ fn hex(colour: Color32) -> String {
 
 /// A line so small that it fits a row: `values` from left to right, between their least and greatest.
 pub fn sparkline(ui: &mut egui::Ui, name: &str, values: &[f64]) {
-    let (response, painter) = ui.allocate_painter(egui::vec2(120.0, 18.0), egui::Sense::hover());
+    let (response, painter) = ui.allocate_painter(egui::vec2(120.0, 18.0), Sense::hover());
     let area = response.rect.shrink(2.0);
     let high = values.iter().copied().fold(f64::EPSILON, f64::max);
     let step = area.width() / (values.len().max(2) - 1) as f32;

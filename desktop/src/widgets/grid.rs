@@ -3,14 +3,17 @@
 //! Promises: a frame costs what the visible cells cost; the position is a row number, exact at any length; every row can be reached,
 //! opened, copied, included and excluded by keyboard; a cell is shown escaped and cut.
 //!
-//! Read next: `grid_order.rs` (sorting and finding), `text.rs` (cells).
+//! Read next: `grid_keys.rs` (the keyboard), `grid_order.rs` (sorting and finding), `grid_columns.rs` (headings and widths), `text.rs` (cells).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eframe::egui::{self, Align, EventFilter, Key, Label, Layout, Modifiers, RichText, Sense, WidgetInfo};
+use eframe::egui::text::{LayoutJob, TextWrapping};
+use eframe::egui::{self, Align, Align2, Layout, RichText, Sense, TextStyle, WidgetInfo};
 use egui_extras::{Column, TableBuilder};
 
+pub use super::grid_columns::title;
+use super::grid_columns::width;
 use super::grid_order::{Order, Wish};
 use super::text;
 use crate::data::export::Form;
@@ -42,13 +45,17 @@ pub struct GridState {
     order: Order,
     wish: Wish,
     /// First row on the screen, with its fraction.
-    top: f64,
+    pub(super) top: f64,
     /// Place in the order, and column.
-    cursor: Option<(usize, usize)>,
+    pub(super) cursor: Option<(usize, usize)>,
+    /// A key moved the cursor in this frame, so its cell has to be seen.
+    pub(super) moved: bool,
     /// The cell whose menu is open.
     menu: Option<(usize, usize)>,
     /// Columns that are not shown; `None` until the view's choice was taken.
     hidden: Option<BTreeSet<String>>,
+    /// Widths that a person chose, by column.
+    widths: BTreeMap<usize, f32>,
 }
 
 impl GridState {
@@ -57,13 +64,23 @@ impl GridState {
     pub fn selected(&self) -> Option<usize> {
         self.cursor.and_then(|(place, _)| self.order.shown().get(place)).map(|row| *row as usize)
     }
+
+    /// Sorts by a column: downwards, upwards, as the rows came.
+    pub(super) fn sort_by(&mut self, at: usize) {
+        self.wish.sort = match self.wish.sort {
+            Some((column, true)) if column == at => Some((at, false)),
+            Some((column, false)) if column == at => None,
+            _ => Some((at, true)),
+        };
+        self.top = 0.0;
+    }
 }
 
 /// A table that is about to be shown.
 #[derive(Debug)]
 pub struct Grid<'a> {
-    name: &'static str,
-    table: &'a Arc<Table>,
+    pub(super) name: &'static str,
+    pub(super) table: &'a Arc<Table>,
     columns: &'a [&'a str],
     height: Option<f32>,
     toolbar: bool,
@@ -73,6 +90,12 @@ const ROW: f32 = 20.0;
 const HEADER: f32 = 24.0;
 const BAR: f32 = 14.0;
 const GAP: f32 = 2.0;
+/// Narrowest column, and what wide columns of a bare table are squeezed to.
+const NARROW: f32 = 36.0;
+const SQUEEZED: f32 = 100.0;
+
+/// Pressed and dragged by the pointer alone: Tab stops at the table once, not at each of its parts.
+const POINTED: Sense = Sense::CLICK;
 
 impl<'a> Grid<'a> {
     /// `columns` are shown at first, in this order; the others can be chosen. Empty shows all.
@@ -105,8 +128,8 @@ impl<'a> Grid<'a> {
         let area = egui::vec2(ui.available_width(), height);
         let (area, _) = ui.allocate_exact_size(area, Sense::hover());
         let focus = ui.interact(area, ui.scope_id().with(("grid", self.name)), Sense::focusable_noninteractive());
-        focus.widget_info(|| WidgetInfo::labeled(egui::Role::Table, true, format!("{}, {} rows", self.name, rows.len())));
         self.keys(ui, state, &rows, &shown, page, &focus, &mut done);
+        focus.widget_info(|| self.told(state, &rows, &shown, focus.has_focus()));
         self.wheel(ui, state, area);
         let last = rows.len().saturating_sub(page);
         state.top = state.top.clamp(0.0, to_f64(last));
@@ -191,12 +214,12 @@ impl<'a> Grid<'a> {
         done: &mut Option<Done>,
     ) {
         ui.spacing_mut().item_spacing.y = GAP;
-        let first = floor(state.top);
+        let (first, available) = (floor(state.top), ui.available_width() - ui.spacing().item_spacing.x * to_f32(shown.len()));
         let count = page.min(rows.len().saturating_sub(first));
-        let mut builder = TableBuilder::new(ui).id_salt((self.name, shown.len())).striped(true).resizable(true).vscroll(false);
-        builder = builder.sense(Sense::click()).cell_layout(Layout::left_to_right(Align::Center));
-        for at in shown {
-            builder = builder.column(Column::initial(width(&self.table.names()[*at])).at_least(36.0).clip(true));
+        let mut builder = TableBuilder::new(ui).id_salt((self.name, shown.len())).striped(true).resizable(false).vscroll(false);
+        builder = builder.sense(POINTED).cell_layout(Layout::left_to_right(Align::Center));
+        for wide in self.widths(state, shown, available) {
+            builder = builder.column(Column::exact(wide).clip(true));
         }
         builder
             .header(HEADER, |mut header| {
@@ -211,7 +234,12 @@ impl<'a> Grid<'a> {
                     line.set_selected(state.cursor.is_some_and(|(cursor, _)| cursor == place));
                     for (nth, at) in shown.iter().enumerate() {
                         let marked = focus.has_focus() && state.cursor == Some((place, nth));
-                        let (_, response) = line.col(|ui| self.cell(ui, row, *at, marked));
+                        let (_, response) = line.col(|ui| {
+                            if marked {
+                                mark(ui, std::mem::take(&mut state.moved));
+                            }
+                            self.cell(ui, row, *at);
+                        });
                         if response.clicked() || response.secondary_clicked() {
                             state.cursor = Some((place, nth));
                             focus.request_focus();
@@ -240,17 +268,59 @@ impl<'a> Grid<'a> {
         };
         let button =
             egui::Button::new(RichText::new(format!("{}{mark}", text::cell(&title(name)))).strong()).frame(false).truncate();
-        if ui.add(button).on_hover_text(format!("sort by {}", text::cell(&title(name)))).clicked() {
-            state.wish.sort = match state.wish.sort {
-                Some((column, true)) if column == at => Some((at, false)),
-                Some((column, false)) if column == at => None,
-                _ => Some((at, true)),
-            };
-            state.top = 0.0;
+        let area = ui.max_rect();
+        let layout = if self.is_number(at) { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
+        let response = ui.with_layout(layout, |ui| ui.add(button.sense(POINTED))).inner;
+        if response.on_hover_text(format!("sort by {}", text::cell(&title(name)))).clicked() {
+            state.sort_by(at);
         }
+        let edge = egui::Rect::from_x_y_ranges(area.right() - 5.0..=area.right(), area.y_range());
+        let edge = ui.interact(edge, ui.scope_id().with("edge"), POINTED | Sense::DRAG);
+        let edge = edge.on_hover_and_drag_cursor(egui::CursorIcon::ResizeColumn);
+        if edge.double_clicked() {
+            state.widths.remove(&at);
+        } else if edge.dragged() {
+            self.widen(state, at, edge.drag_delta().x);
+        }
+        let stroke = if edge.hovered() { ui.visuals().selection.stroke } else { ui.visuals().widgets.noninteractive.bg_stroke };
+        ui.painter().vline(area.right() - 1.0, area.y_range().shrink(4.0), stroke);
     }
 
-    fn cell(&self, ui: &mut egui::Ui, row: usize, at: usize, marked: bool) {
+    /// Widths of the columns shown. As long as nobody chose one, a bare table takes what is too much from its wide columns, and a last
+    /// column of text takes what is left.
+    fn widths(&self, state: &GridState, shown: &[usize], available: f32) -> Vec<f32> {
+        let mut wide: Vec<f32> = shown.iter().map(|at| self.width(state, *at)).collect();
+        if !state.widths.is_empty() {
+            return wide;
+        }
+        let excess = wide.iter().sum::<f32>() - available;
+        let spare = |wide: f32| (wide - SQUEEZED).max(0.0);
+        let room: f32 = wide.iter().copied().map(spare).sum();
+        if excess > 0.0 && room > 0.0 && !self.toolbar {
+            wide.iter_mut().for_each(|wide| *wide -= spare(*wide) * (excess / room).min(1.0));
+        } else if let (true, Some(last), Some(at)) = (excess < 0.0, wide.last_mut(), shown.last())
+            && !self.is_number(*at)
+        {
+            *last -= excess;
+        }
+        wide
+    }
+
+    fn is_number(&self, at: usize) -> bool {
+        matches!(self.table.columns().get(at), Some(Values::Int(_) | Values::Float(_)))
+            && text::is_number(&self.table.names()[at])
+    }
+
+    fn width(&self, state: &GridState, at: usize) -> f32 {
+        state.widths.get(&at).copied().unwrap_or_else(|| width(&self.table.names()[at]))
+    }
+
+    pub(super) fn widen(&self, state: &mut GridState, at: usize, by: f32) {
+        let wide = (self.width(state, at) + by).clamp(NARROW, 2_000.0);
+        state.widths.insert(at, wide);
+    }
+
+    fn cell(&self, ui: &mut egui::Ui, row: usize, at: usize) {
         // Columns beyond the window cost nothing.
         if !ui.is_rect_visible(ui.max_rect()) {
             return;
@@ -261,19 +331,19 @@ impl<'a> Grid<'a> {
             Some(Values::Int(values)) => values.get(row).copied(),
             _ => None,
         };
-        if marked {
-            ui.painter().rect_stroke(ui.max_rect().shrink(0.5), 1.0, ui.visuals().selection.stroke, egui::StrokeKind::Inside);
-        }
         let shown = text::shown(name, &text, int);
         let long = shown.len() > 24;
-        let mut rich = RichText::new(shown);
-        if let Some(colour) = text::colour(ui.visuals().dark_mode, name, &text) {
-            rich = rich.color(colour);
-        }
-        if name == "ja4" || name.ends_with("_id") || name.ends_with("digest") {
-            rich = rich.monospace();
-        }
-        let response = ui.add(Label::new(rich).selectable(false).truncate());
+        let code = name.starts_with("ja4") || name.ends_with("_id") || name.ends_with("digest");
+        let font = if code { TextStyle::Monospace } else { TextStyle::Body }.resolve(ui.style());
+        let colour = text::colour(ui.visuals().dark_mode, name, &text).unwrap_or_else(|| ui.visuals().text_color());
+        // Drawn here and not as a label: a frame draws hundreds of cells.
+        let (area, response) = ui.allocate_exact_size(ui.max_rect().size(), Sense::hover());
+        let mut job = LayoutJob::simple_singleline(shown, font, colour);
+        job.wrap = TextWrapping::truncate_at_width(area.width());
+        let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
+        let align = if self.is_number(at) { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, galley.text()));
+        ui.painter().galley(align.align_size_within_rect(galley.size(), area).min, galley, colour);
         if long && response.contains_pointer() {
             response.on_hover_text(text::cut(&text, 1_500));
         }
@@ -298,62 +368,6 @@ impl<'a> Grid<'a> {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one frame of one table")]
-    fn keys(
-        &self,
-        ui: &egui::Ui,
-        state: &mut GridState,
-        rows: &[u32],
-        shown: &[usize],
-        page: usize,
-        focus: &egui::Response,
-        done: &mut Option<Done>,
-    ) {
-        if !focus.has_focus() || rows.is_empty() || shown.is_empty() {
-            return;
-        }
-        let filter = EventFilter { tab: false, horizontal_arrows: true, vertical_arrows: true, escape: false };
-        ui.memory_mut(|memory| memory.set_focus_lock_filter(focus.id, filter));
-        let (mut place, mut column) = state.cursor.unwrap_or((floor(state.top), 0));
-        let before = (place, column);
-        let last = rows.len() - 1;
-        let pressed = |key: Key| ui.input_mut_key(key);
-        place = if pressed(Key::ArrowDown) { place + 1 } else { place };
-        place = if pressed(Key::ArrowUp) { place.saturating_sub(1) } else { place };
-        place = if pressed(Key::PageDown) { place + page } else { place };
-        place = if pressed(Key::PageUp) { place.saturating_sub(page) } else { place };
-        place = if pressed(Key::Home) { 0 } else { place };
-        place = if pressed(Key::End) { last } else { place };
-        column = if pressed(Key::ArrowRight) { column + 1 } else { column };
-        column = if pressed(Key::ArrowLeft) { column.saturating_sub(1) } else { column };
-        (place, column) = (place.min(last), column.min(shown.len() - 1));
-        if (place, column) != before || state.cursor.is_none() {
-            state.cursor = Some((place, column));
-            let first = floor(state.top);
-            if place < first {
-                state.top = to_f64(place);
-            } else if place + 1 > first + page {
-                state.top = to_f64(place + 1 - page);
-            }
-        }
-        let row = rows[place] as usize;
-        let at = shown[column];
-        let cell = |not: bool| Done::Filter {
-            not,
-            column: self.table.names()[at].clone(),
-            value: self.table.cell(row, at).into_owned(),
-        };
-        if pressed(Key::Enter) {
-            *done = Some(Done::Open(row));
-        } else if pressed(Key::Plus) || pressed(Key::I) {
-            *done = Some(cell(false));
-        } else if pressed(Key::Minus) || pressed(Key::X) {
-            *done = Some(cell(true));
-        } else if ui.input(|input| input.events.iter().any(|event| matches!(event, egui::Event::Copy))) {
-            ui.ctx().copy_text(self.table.cell(row, at).into_owned());
-        }
-    }
-
     fn wheel(&self, ui: &egui::Ui, state: &mut GridState, area: egui::Rect) {
         if !ui.rect_contains_pointer(area) {
             return;
@@ -363,14 +377,12 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Keys without modifiers, taken so that nothing else acts on them.
-trait TakeKey {
-    fn input_mut_key(&self, key: Key) -> bool;
-}
-
-impl TakeKey for egui::Ui {
-    fn input_mut_key(&self, key: Key) -> bool {
-        self.ctx().input_mut(|input| input.consume_key(Modifiers::NONE, key))
+/// Marks the cell under the cursor, and brings it into sight where a key moved there.
+fn mark(ui: &egui::Ui, moved: bool) {
+    let area = ui.max_rect().shrink(0.5);
+    ui.painter().rect_stroke(area, 1.0, ui.visuals().selection.stroke, egui::StrokeKind::Inside);
+    if moved {
+        ui.scroll_to_rect(area, None);
     }
 }
 
@@ -379,7 +391,7 @@ fn scroll_bar(ui: &egui::Ui, bar: egui::Rect, name: &str, top: &mut f64, rows: u
     if last <= 0.0 {
         return;
     }
-    let response = ui.interact(bar, ui.scope_id().with(("bar", name)), Sense::click_and_drag());
+    let response = ui.interact(bar, ui.scope_id().with(("bar", name)), POINTED | Sense::DRAG);
     response.widget_info(|| WidgetInfo::slider(true, *top, format!("Position in {name}")));
     let share = (page as f32 / rows.max(1) as f32).clamp(0.0, 1.0);
     let length = (bar.height() * share).clamp(24.0_f32.min(bar.height()), bar.height());
@@ -394,49 +406,24 @@ fn scroll_bar(ui: &egui::Ui, bar: egui::Rect, name: &str, top: &mut f64, rows: u
     ui.painter().rect_filled(handle, 4.0, visuals.fg_stroke.color.gamma_multiply(0.5));
 }
 
-/// A column's name as a heading.
-#[must_use]
-pub fn title(name: &str) -> String {
-    match name {
-        "src_ip" => "address".to_owned(),
-        "ja4" => "JA4".to_owned(),
-        "ua_family" => "claims".to_owned(),
-        "as_name" => "network".to_owned(),
-        "first_ns" => "first seen".to_owned(),
-        "last_ns" => "last seen".to_owned(),
-        "ts_ns" => "time".to_owned(),
-        "score_eif" => "forest".to_owned(),
-        "score_autoencoder" => "autoencoder".to_owned(),
-        "score_boosted" => "trees".to_owned(),
-        name => name.trim_end_matches("_ns").trim_end_matches("_us").replace('_', " "),
-    }
-}
-
-fn width(name: &str) -> f32 {
-    match name {
-        "reason" | "why" | "detail" | "config" | "counters" | "pattern" | "traits" => 420.0,
-        "user_agent" | "path" | "referer" | "entity" | "note" => 260.0,
-        "ja4" | "ja4_example" | "ja4_other_example" => 262.0,
-        "first_ns" | "last_ns" | "ts_ns" | "started_ns" | "finished_ns" | "win_ms" | "hello_ts_ns" => 168.0,
-        "src_ip" | "client_ip" | "host" | "as_name" | "name" | "session_id" | "campaign_id" | "feature" | "label" => 150.0,
-        "severity" | "ua_family" | "match_kind" | "family" | "kind" => 92.0,
-        _ => 78.0,
-    }
-}
-
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels to rows; never negative")]
 fn rows_per_page(height: f32) -> usize {
     (((height - HEADER - 10.0) / (ROW + GAP)).floor().max(1.0)) as usize
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the number of rows")]
-fn floor(top: f64) -> usize {
+pub(super) fn floor(top: f64) -> usize {
     top.max(0.0).floor() as usize
 }
 
 #[allow(clippy::cast_precision_loss, reason = "row numbers stay far below 2^53")]
-fn to_f64(rows: usize) -> f64 {
+pub(super) fn to_f64(rows: usize) -> f64 {
     rows as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a number of columns")]
+fn to_f32(columns: usize) -> f32 {
+    columns as f32
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "a share from 0 to 1")]

@@ -6,9 +6,12 @@
 
 pub mod chart;
 pub mod grid;
+mod grid_columns;
+mod grid_keys;
 pub mod grid_order;
 pub mod raster;
 pub mod text;
+pub mod time_axis;
 
 use std::sync::Arc;
 

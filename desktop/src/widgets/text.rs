@@ -105,11 +105,18 @@ pub fn shown(name: &str, text: &str, int: Option<i64>) -> String {
         Some(-1) if matches!(name, "label") => "-".to_owned(),
         Some(value) if name == "label" => if value == 1 { "bot" } else { "legitimate" }.to_owned(),
         Some(value) if name == "duration_us" && value >= 0 => format!("{} ms", crate::data::table::short(to_f64(value) / 1000.0)),
-        Some(value) if name.contains("mismatch") && matches!(value, -1..=1) => {
+        Some(value) if name.ends_with("mismatch") && matches!(value, -1..=1) => {
             ["unknown", "agrees", "contradicts"][usize::try_from(value + 1).unwrap_or(0)].to_owned()
         }
         _ => cell(text),
     }
+}
+
+/// Whether a column of numbers is shown as numbers, and so on the right of its cells, digit below digit.
+#[must_use]
+pub fn is_number(name: &str) -> bool {
+    let time = name.ends_with("_ns") && !matches!(name, "skew_ns" | "gap_ns");
+    !time && !matches!(name, "win_ms" | "label") && !name.ends_with("mismatch")
 }
 
 #[allow(clippy::cast_precision_loss, reason = "microseconds for people")]
@@ -165,6 +172,7 @@ mod tests {
         assert_eq!(shown("label", "1", Some(1)), "bot");
         assert_eq!(shown("label", "-1", Some(-1)), "-");
         assert_eq!(shown("ua_ja4_mismatch", "1", Some(1)), "contradicts");
+        assert_eq!(shown("mismatches", "1", Some(1)), "1", "a count");
         assert_eq!(shown("duration_us", "1500", Some(1500)), "1.5 ms");
         assert_eq!(shown("hits", "12", Some(12)), "12");
     }

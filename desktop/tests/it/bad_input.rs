@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use eframe::egui::{self, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use ja4_desktop::data::table::{Column, Table};
 use ja4_desktop::shell::action::Action;
 use ja4_desktop::views;
 use ja4_desktop::widgets::grid::{Grid, GridState};
-use ja4_replay::store::{self, OpenOptions};
+use ja4_lab::cycle::{self, CyclePlan};
+use ja4_replay::store::{self, OpenOptions, Statement};
 
 use crate::support::{app, copy, folder, recorded, settle, sized, tell, until, window};
 
@@ -24,6 +25,7 @@ pub const TESTS: &[crate::Test] = &[
     ("bad_input::what_cannot_be_opened_is_told", what_cannot_be_opened_is_told),
     ("bad_input::a_locked_database_is_told", a_locked_database_is_told),
     ("bad_input::hostile_cells_are_shown_escaped_and_cut", hostile_cells_are_shown_escaped_and_cut),
+    ("bad_input::hostile_text_is_escaped_and_cut_in_every_view", hostile_text_is_escaped_and_cut_in_every_view),
     ("bad_input::a_tiny_window_shows_every_view", a_tiny_window_shows_every_view),
     ("bad_input::an_empty_database_says_what_next", an_empty_database_says_what_next),
     (
@@ -97,6 +99,43 @@ fn hostile_cells_are_shown_escaped_and_cut() {
     let label = format!("{shown:?}");
     assert!(label.len() < 3_000, "a cell is cut");
     window.get_by_label("<script>");
+}
+
+/// Every text that a client chooses: an override that turns letters round, escapes of a terminal, markup, 10,000 letters.
+const HOSTILE: &str = "UPDATE ja4_logs.http_logs SET
+    user_agent = chr(8238) || 'evil' || chr(27) || '[31m' || repeat('y', 10000), path = '/' || chr(8294) || '<b>' || chr(7) || path,
+    host = 'h' || chr(8235) || host, referer = chr(27) || ']0;title' || chr(7), accept_language = chr(8203) || chr(1),
+    query = '=1+cmd()' || chr(13) || chr(10)";
+
+/// What may never reach the screen as it is.
+fn acts(c: char) -> bool {
+    (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn hostile_text_is_escaped_and_cut_in_every_view() {
+    let path = copy("hostile");
+    let changed = store::open(&path, &OpenOptions::default()).unwrap();
+    changed.change(&Statement::shared(HOSTILE), &[]).unwrap();
+    cycle::run(&*changed, &CyclePlan::default()).unwrap();
+    changed.checkpoint().unwrap();
+    drop(changed);
+    let mut window = window(&[&path]);
+    let worst = app(&window).data().table(("overview", "ips")).unwrap().text(0, "src_ip").into_owned();
+    tell(&mut window, Action::Investigate(worst));
+    let mut escaped = 0;
+    for view in views::all() {
+        tell(&mut window, Action::Show(view.id()));
+        assert!(app(&window).told().is_none_or(Result::is_ok), "{}: {:?}", view.id(), app(&window).told());
+        for node in window.root().children_recursive().map(|node| node.accesskit_node()) {
+            for text in [node.label(), node.value()].into_iter().flatten() {
+                let shown: String = text.chars().take(200).collect();
+                assert!(!text.contains(acts), "{}: {shown:?} is not escaped", view.id());
+                assert!(text.chars().count() < 100_000, "{}: {shown:?}... is not cut", view.id());
+                escaped += usize::from(text.contains("\\u{20"));
+            }
+        }
+    }
+    assert!(escaped > 20, "the hostile text is to be seen: {escaped}");
 }
 
 fn a_tiny_window_shows_every_view() {

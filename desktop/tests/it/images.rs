@@ -2,8 +2,8 @@
 //!
 //! Promises: a small difference of a software renderer is tolerated, a moved or missing part is not; without a Vulkan driver the test
 //! says that it is skipped. The scores on them are made from the sessions' names, so that a better model changes no picture; views that
-//! show the models themselves are compared where JA4_PICTURES is set. `UPDATE_SNAPSHOTS=1 JA4_PICTURES=1` writes all anew; they are kept
-//! with a palette (`pngquant --nofs 256`), whence the tolerance.
+//! show the models themselves are compared where JA4_PICTURES is set. [`RENEW`] writes all anew; they are kept with a palette, whence the
+//! tolerance.
 //!
 //! Read next: `support.rs`.
 
@@ -21,6 +21,10 @@ use crate::support::{app, copy, folder, settle, sized, tell};
 
 pub const TESTS: &[crate::Test] =
     &[("images::every_view_looks_as_it_did_in_both_looks", every_view_looks_as_it_did_in_both_looks)];
+
+/// How the pictures are made anew; the program for the palette is Debian's `pngquant`.
+const RENEW: &str = "if what you see is what you want: JA4_PICTURES=1 UPDATE_SNAPSHOTS=1 cargo test --release --workspace --test it -- images, \
+    look at what changed, then pngquant --nofs --ext .png --force 256 desktop/tests/snapshots/*.png";
 
 /// Views that show what models and features give, and not what is stored.
 const OF_MODELS: &[&str] = &["rehearsal", "features", "campaigns", "models"];
@@ -64,10 +68,6 @@ fn can_draw() -> bool {
 }
 
 fn every_view_looks_as_it_did_in_both_looks() {
-    if std::env::var_os("JA4_PICTURES").is_none() {
-        println!("skipped: set JA4_PICTURES=1 to compare the pictures");
-        return;
-    }
     if !can_draw() {
         println!("skipped: no graphics driver was found (Debian: mesa-vulkan-drivers)");
         return;
@@ -91,5 +91,8 @@ fn every_view_looks_as_it_did_in_both_looks() {
             results.add(window.try_snapshot_options(format!("{}-{look}", view.id()), &options));
         }
     }
-    results.unwrap();
+    if let Err(different) = results.into_result() {
+        let names: Vec<String> = different.into_inner().iter().map(ToString::to_string).collect();
+        panic!("{} pictures differ:\n{}\n{RENEW}", names.len(), names.join("\n"));
+    }
 }

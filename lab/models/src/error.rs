@@ -134,6 +134,12 @@ pub enum ModelError {
         /// Which tree or key.
         place: String,
     },
+    /// Nobody wants the result any more.
+    #[error("{operation}: stopped before its end; nothing was kept")]
+    Stopped {
+        /// What was attempted.
+        operation: &'static str,
+    },
     /// An optimiser left the range of numbers.
     #[error("{operation}: training diverged; lower the learning rate")]
     Diverged {

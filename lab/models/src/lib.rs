@@ -19,6 +19,7 @@ pub mod held_out;
 mod matrix;
 pub mod metrics;
 mod rng;
+pub mod stop;
 mod voice;
 
 pub use anomaly::{AnomalyReport, run_anomaly};

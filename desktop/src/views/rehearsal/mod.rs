@@ -13,6 +13,7 @@ use std::sync::Arc;
 use eframe::egui;
 use ja4_lab::cycle::settings::Settings;
 use ja4_lab::rehearse::{Moved, Rehearsal, Trial};
+use ja4_models::stop;
 
 use super::{Cx, Need, View};
 use crate::data::background::Background;
@@ -138,7 +139,8 @@ impl Rehearsals {
                 let (workshop, session, db) = (Arc::clone(workshop), self.of.0.clone(), cx.data.opened.target.clone());
                 self.fitting = Some(cx.data.background(move |told| {
                     told.phase("fitting the models that judge", 0.3);
-                    let made = Rehearsal::in_workshop(&workshop, &db, &session, None, &Settings::default());
+                    let fit = || Rehearsal::in_workshop(&workshop, &db, &session, None, &Settings::default());
+                    let made = stop::unless(told.stop_flag(), fit);
                     made.map_err(|error| error.to_string())
                 }));
             }

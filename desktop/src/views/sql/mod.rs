@@ -56,7 +56,9 @@ impl View for Sql {
             "SELECT severity, count(*) AS sessions\nFROM ja4_processing.ml_all_scores\nGROUP BY severity ORDER BY sessions DESC"
                 .clone_into(&mut self.text);
         }
-        let edit = egui::TextEdit::multiline(&mut self.text).code_editor().desired_width(f32::INFINITY).desired_rows(5);
+        // Tab leaves the statement, as it leaves every other control.
+        let edit = egui::TextEdit::multiline(&mut self.text).code_editor().lock_focus(false);
+        let edit = edit.desired_width(f32::INFINITY).desired_rows(5);
         let height = (ui.available_height() * 0.35).max(60.0);
         let response = egui::ScrollArea::vertical()
             .id_salt("statement")

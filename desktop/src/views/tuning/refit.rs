@@ -1,7 +1,7 @@
 //! Other forests and other features: the voices are fitted anew beside the frames, and the list re-ranks by what they say.
 //!
-//! Promises: the same fit as `ja4-lab score --set trees=… --set without+=…` makes; nothing is written; a refit can be cancelled between
-//! its steps, and one that was cancelled changes nothing.
+//! Promises: the same fit as `ja4-lab score --set trees=… --set without+=…` makes; nothing is written; a refit ends within a tree or a batch
+//! once it is cancelled, and one that was cancelled changes nothing.
 //!
 //! Read next: `mod.rs`, `ja4_lab::cycle::workshop`.
 
@@ -13,6 +13,7 @@ use ja4_lab::catalogue::Catalogue;
 use ja4_lab::cycle::models::VoiceScores;
 use ja4_lab::cycle::settings::Settings;
 use ja4_lab::cycle::workshop::Workshop;
+use ja4_models::stop;
 
 use crate::data::background::{Background, Told};
 use crate::data::query::Ask;
@@ -224,7 +225,7 @@ fn fit(workshop: &Workshop, wish: Wish, told: &Told) -> Result<Refitted, String>
             return Ok(found);
         }
         told.phase(&format!("fitting the {} model", kind.as_str()), step / steps);
-        let bench = workshop.bench(*kind, &settings, None).map_err(fail)?;
+        let bench = stop::unless(told.stop_flag(), || workshop.bench(*kind, &settings, None)).map_err(fail)?;
         if told.is_stopped() {
             return Ok(found);
         }

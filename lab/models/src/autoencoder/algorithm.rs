@@ -12,6 +12,7 @@ use super::scaler::RobustScaler;
 use crate::error::{ModelError, Result};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
+use crate::stop::Stop;
 use crate::voice::Fit;
 
 const OPERATION: &str = "fitting the autoencoder";
@@ -45,10 +46,12 @@ impl Fit for Autoencoder {
         let mut adam = Adam::new(self.learning_rate(), network.weights.len());
         let mut best = (f64::INFINITY, network.clone(), 0);
         let mut trainer = Trainer::default();
+        let stop = Stop::of_this_thread();
         for epoch in 0..self.max_epochs() {
             Rng::stream(seed, 2 + epoch as u64).shuffle(train);
             let taken = &train[..train.len().min(EPOCH_ROWS)];
             for batch in taken.chunks(self.batch_rows()) {
+                stop.check(OPERATION)?;
                 trainer.step(&mut network, &mut adam, &table.rows(batch));
             }
             let loss = mean_loss(&network, &held);

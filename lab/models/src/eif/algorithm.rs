@@ -14,6 +14,7 @@ use super::scaler::Scaler;
 use crate::error::{ModelError, Result};
 use crate::matrix::Matrix;
 use crate::rng::Rng;
+use crate::stop::Stop;
 use crate::voice::Fit;
 
 impl Fit for Eif {
@@ -32,9 +33,11 @@ impl Fit for Eif {
         let max_depth = sample_size.next_power_of_two().trailing_zeros() as usize;
         let terms = (self.extension_level() + 1).min(matrix.columns());
         let empty = Forest::empty(terms, max_depth);
-        let trees: Vec<Forest> = (0..self.trees())
+        let stop = Stop::of_this_thread();
+        let trees = (0..self.trees())
             .into_par_iter()
             .map(|tree| {
+                stop.check(operation)?;
                 let mut rng = Rng::stream(seed, tree as u64);
                 let sample = rng.sample(matrix.rows(), sample_size);
                 let mut rows = Vec::with_capacity(sample_size * matrix.columns());
@@ -44,9 +47,9 @@ impl Fit for Eif {
                     rows.extend_from_slice(&scaled);
                 }
                 let axis_parallel_share = if terms == 1 { 1.0 } else { self.axis_parallel_share() };
-                Grower { rows: &rows, columns: matrix.columns(), axis_parallel_share, rng, forest: empty.clone() }.grow()
+                Ok(Grower { rows: &rows, columns: matrix.columns(), axis_parallel_share, rng, forest: empty.clone() }.grow())
             })
-            .collect();
+            .collect::<Result<Vec<Forest>>>()?;
         let mut forest = empty;
         trees.iter().for_each(|tree| forest.append(tree));
         Ok(EifModel::new(matrix.features().clone(), scaler, forest, sample_size))

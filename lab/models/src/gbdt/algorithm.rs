@@ -13,6 +13,7 @@ use super::trees::Trees;
 use crate::error::{ModelError, Result};
 use crate::matrix::{Matrix, check_labels};
 use crate::rng::Rng;
+use crate::stop::Stop;
 use crate::voice::Fit;
 
 const OPERATION: &str = "fitting the boosted trees";
@@ -45,7 +46,9 @@ impl Fit for Boosted {
         let mut rows = vec![Row::default(); binned.rows];
         let mut spare = rows.clone();
         let mut trees = Trees::default();
+        let stop = Stop::of_this_thread();
         for tree in 0..self.trees {
+            stop.check(OPERATION)?;
             let allowed = self.columns_of(tree, matrix.columns(), seed);
             self.derive(&margins, labels, &mut rows);
             let (nodes, leaves) = grow(&binned, &allowed, &mut rows, &mut spare, self);
