@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use eframe::egui::{self, Color32, Sense, WidgetInfo};
-use egui_plot::{Bar, BarChart, Legend, Line, Plot, PlotPoint, PlotPoints, PlotResponse, Points, uniform_grid_spacer};
+use egui_plot::{AxisHints, Bar, BarChart, Legend, Line, Plot, PlotPoint, PlotPoints, PlotResponse, Points, uniform_grid_spacer};
 
 use super::{text, time_axis};
 use crate::data::export::html_text;
@@ -83,12 +83,14 @@ impl Chart {
             .allow_boxed_zoom(true)
             // Lines that help the eye, and do not compete with the data.
             .grid_color(ui.visuals().weak_text_color().gamma_multiply(0.6))
-            .x_axis_label(self.x_name())
-            .y_axis_label(self.y.clone())
-            .x_axis_formatter(move |mark, _| label(mark.value, time.then_some(mark.step_size), &words));
+            .y_axis_label(self.y.clone());
+        let mut axis = AxisHints::new_x().label(self.x_name());
+        axis = axis.formatter(move |mark, _| label(mark.value, time.then_some(mark.step_size), &words));
         if time {
+            axis = axis.label_spacing(egui::Rangef::new(48.0, 56.0));
             plot = plot.x_grid_spacer(uniform_grid_spacer(|input| time_axis::steps(&input)));
         }
+        plot = plot.custom_x_axes(vec![axis]);
         if self.series.len() > 1 {
             plot = plot.legend(Legend::default());
         }

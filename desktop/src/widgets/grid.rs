@@ -93,6 +93,8 @@ const GAP: f32 = 2.0;
 /// Narrowest column, and what wide columns of a bare table are squeezed to.
 const NARROW: f32 = 36.0;
 const SQUEEZED: f32 = 100.0;
+/// Room between numbers and the next column.
+const DIGITS: f32 = 6.0;
 
 /// Pressed and dragged by the pointer alone: Tab stops at the table once, not at each of its parts.
 const POINTED: Sense = Sense::CLICK;
@@ -129,7 +131,9 @@ impl<'a> Grid<'a> {
         let (area, _) = ui.allocate_exact_size(area, Sense::hover());
         let focus = ui.interact(area, ui.scope_id().with(("grid", self.name)), Sense::focusable_noninteractive());
         self.keys(ui, state, &rows, &shown, page, &focus, &mut done);
-        focus.widget_info(|| self.told(state, &rows, &shown, focus.has_focus()));
+        let told = self.told(state, &rows, &shown, focus.has_focus());
+        // Made before: inside, the window is locked.
+        focus.widget_info(|| told.clone());
         self.wheel(ui, state, area);
         let last = rows.len().saturating_sub(page);
         state.top = state.top.clamp(0.0, to_f64(last));
@@ -269,8 +273,13 @@ impl<'a> Grid<'a> {
         let button =
             egui::Button::new(RichText::new(format!("{}{mark}", text::cell(&title(name)))).strong()).frame(false).truncate();
         let area = ui.max_rect();
-        let layout = if self.is_number(at) { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
-        let response = ui.with_layout(layout, |ui| ui.add(button.sense(POINTED))).inner;
+        let number = self.is_number(at);
+        let layout = if number { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
+        let button = ui.with_layout(layout, |ui| {
+            ui.add_space(if number { DIGITS } else { 0.0 });
+            ui.add(button.sense(POINTED))
+        });
+        let response = button.inner;
         if response.on_hover_text(format!("sort by {}", text::cell(&title(name)))).clicked() {
             state.sort_by(at);
         }
@@ -341,7 +350,11 @@ impl<'a> Grid<'a> {
         let mut job = LayoutJob::simple_singleline(shown, font, colour);
         job.wrap = TextWrapping::truncate_at_width(area.width());
         let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
-        let align = if self.is_number(at) { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
+        let (align, area) = if self.is_number(at) {
+            (Align2::RIGHT_CENTER, area.with_max_x(area.right() - DIGITS))
+        } else {
+            (Align2::LEFT_CENTER, area)
+        };
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, galley.text()));
         ui.painter().galley(align.align_size_within_rect(galley.size(), area).min, galley, colour);
         if long && response.contains_pointer() {

@@ -20,7 +20,10 @@ pub fn steps(input: &GridInput) -> [f64; 3] {
     let at_least = |least: f64| STEPS.into_iter().find(|step| *step >= least).unwrap_or(least);
     let fine = at_least(input.base_step_size);
     let middle = at_least(fine * 2.0);
-    [fine, middle, at_least(middle * 2.0)]
+    // The coarse lines bear the labels; the finest are eight points apart, and a label with seconds is as wide as nine of them.
+    let coarse = at_least(input.base_step_size * 7.0).max(at_least(middle * 2.0));
+    let coarse = if coarse < 60.0 { coarse.max(at_least(input.base_step_size * 9.0)) } else { coarse };
+    [fine, middle, coarse]
 }
 
 /// A time in seconds since 1970 as the label of a line that is repeated every `step` seconds.
@@ -62,9 +65,10 @@ mod tests {
     fn lines_stand_at_times_of_a_clock() {
         let steps_for = |base_step_size: f64| steps(&GridInput { bounds: (0.0, 1.0), base_step_size });
         assert_eq!(steps_for(11.0), [30.0, 60.0, 300.0]);
+        assert_eq!(steps_for(8.1), [10.0, 30.0, 60.0]);
         assert_eq!(steps_for(0.2), [1.0, 5.0, 10.0]);
         assert_eq!(steps_for(4_000.0), [10_800.0, 21_600.0, 43_200.0]);
-        assert_eq!(steps_for(9e6), [9e6, 18e6, 36e6]);
+        assert_eq!(steps_for(9e6), [9e6, 18e6, 63e6]);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 //!
 //! Promises: a small difference of a software renderer is tolerated, a moved or missing part is not; without a Vulkan driver the test
 //! says that it is skipped. The scores on them are made from the sessions' names, so that a better model changes no picture; views that
-//! show the models themselves are compared where JA4_PICTURES is set. [`RENEW`] writes all anew; they are kept with a palette, whence the
-//! tolerance.
+//! show the models themselves are compared where JA4_PICTURES is set. [`RENEW`] writes all anew.
 //!
 //! Read next: `support.rs`.
 
@@ -22,9 +21,9 @@ use crate::support::{app, copy, folder, settle, sized, tell};
 pub const TESTS: &[crate::Test] =
     &[("images::every_view_looks_as_it_did_in_both_looks", every_view_looks_as_it_did_in_both_looks)];
 
-/// How the pictures are made anew; the program for the palette is Debian's `pngquant`.
+/// How the pictures are made anew.
 const RENEW: &str = "if what you see is what you want: JA4_PICTURES=1 UPDATE_SNAPSHOTS=1 cargo test --release --workspace --test it -- images, \
-    look at what changed, then pngquant --nofs --ext .png --force 256 desktop/tests/snapshots/*.png";
+    look at what changed, then optipng -o2 desktop/tests/snapshots/*.png";
 
 /// Views that show what models and features give, and not what is stored.
 const OF_MODELS: &[&str] = &["rehearsal", "features", "campaigns", "models"];
