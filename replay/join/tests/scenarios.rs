@@ -111,6 +111,7 @@ fn truth(scenario: &Scenario, run: &Run, rows: &[Joined]) -> Result<(), String> 
     let truth: BTreeMap<&str, Option<i64>> = run.http.iter().map(|item| (item.id(), item.handshake_ns)).collect();
     let (mut sure, mut wrong, mut captured, mut found) = (0_u64, 0_u64, 0_u64, 0_u64);
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut examples = Vec::new();
     for row in rows {
         *kinds.entry(row.match_kind.as_str()).or_default() += 1;
         let is = row.handshake.as_ref().map(|handshake| handshake.ts_ns);
@@ -118,6 +119,9 @@ fn truth(scenario: &Scenario, run: &Run, rows: &[Joined]) -> Result<(), String> 
         if matches!(row.match_kind, MatchKind::Exact | MatchKind::ReusedPort) {
             sure += 1;
             wrong += u64::from(is != should);
+            if is != should && examples.len() < 5 {
+                examples.push(format!("{} was {should:?}: {row:?}", row.http.path.as_deref().unwrap()));
+            }
         }
         captured += u64::from(should.is_some());
         found += u64::from(should.is_some() && is == should);
@@ -128,7 +132,10 @@ fn truth(scenario: &Scenario, run: &Run, rows: &[Joined]) -> Result<(), String> 
     let share = |part: u64, whole: u64| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
     let (precision, recall) = (1.0 - share(wrong, sure.max(1)), share(found, captured));
     if precision < scenario.expect.precision || recall < scenario.expect.recall {
-        return Err(format!("precision {precision:.4} ({wrong} of {sure} wrong), recall {recall:.4} of {captured}, {kinds:?}"));
+        return Err(format!(
+            "precision {precision:.4} ({wrong} of {sure} wrong), recall {recall:.4} of {captured}, {kinds:?}\n{}",
+            examples.join("\n")
+        ));
     }
     match &scenario.expect.kinds {
         Some(expected) if expected.iter().any(|(kind, count)| kinds.get(kind.as_str()).copied().unwrap_or(0) != *count) => {

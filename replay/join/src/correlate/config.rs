@@ -104,7 +104,8 @@ impl CorrelatorConfig {
     /// Time after `ts` at which no request that is on time can still ask for a handshake superseded or idle since `ts`.
     #[must_use]
     pub(crate) fn slack_ns(&self) -> i64 {
-        self.window_ns.saturating_add(self.tolerance_ns.saturating_mul(2)).saturating_add(MAX_RESOLUTION_NS)
+        let tolerances_ns = self.tolerance_ns.saturating_mul(2).saturating_add(super::clock_error::lookahead_ns(self));
+        self.window_ns.saturating_add(tolerances_ns).saturating_add(MAX_RESOLUTION_NS)
     }
 }
 

@@ -11,8 +11,9 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use ja4_event::HttpEvent;
 
+use super::clock_error::{Following, by_clock_error, is_fine, lookahead_ns};
 use super::config::{CorrelatorConfig, MAX_RESOLUTION_NS, SourceId};
-use super::evidence::{HttpVersion, Relation, Usage, http_version, sni_relation};
+use super::evidence::{HttpVersion, Relation, Usage, http_version};
 use super::handshakes::{Binding, Handshake};
 
 /// A decision of at least this probability among several candidates is taken for certain enough to be no `ambiguous` one.
@@ -20,6 +21,10 @@ pub const DECIDED: f64 = 0.95;
 
 /// A request this soon after the end of the one before was pipelined, so its number proves nothing.
 pub const PIPELINED_NS: i64 = 5_000_000;
+
+/// Within this time a connection is as good as busy. After a longer silence, the odds that a request comes within a span of time are those of
+/// the span against the silence: who was silent for a minute will hardly speak in the very second in which the port is taken over.
+pub const BURST_NS: i64 = 50_000_000;
 
 /// How a request was joined. The texts are those of the column `match_kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +114,12 @@ impl Verdict {
 }
 
 impl Question<'_> {
+    /// Whether it is the first request of its connection by the server's own number.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.connection.is_some_and(|connection| connection.request_no == Some(0))
+    }
+
     /// What joining this request tells about its handshake's connection.
     #[must_use]
     pub fn binding(&self) -> Option<Binding> {
@@ -144,11 +155,13 @@ impl Connection {
 }
 
 /// Decides a request whose port is known. `on_key` yields the handshakes on its key, newest first; `new_connections` are the
-/// connections that the requests of the same instant and key belong to, in the order of the log (empty where not all are known).
+/// connections that the requests of the same instant and key belong to, in the order of the log (empty where not all are known);
+/// `following` gives what requests of the same log tell that follow on the port, and is asked only where it can matter.
 pub fn decide<'h>(
     question: &Question<'_>,
     on_key: impl Iterator<Item = (u32, &'h Handshake)> + Clone,
     new_connections: &[u64],
+    following: impl FnOnce() -> Vec<Following>,
     config: &CorrelatorConfig,
 ) -> Verdict {
     let mut candidates = possible(question, on_key.clone(), config);
@@ -156,17 +169,32 @@ pub fn decide<'h>(
     // Oldest first, so that shares of the interval can be laid out.
     candidates.reverse();
     exclude_other_connections(question, &mut candidates);
+    let together = is_fine(question.http.ts_resolution_ns, config) && of_one_pair(&candidates);
     match candidates.as_slice() {
         [] => Verdict::none(MatchKind::NoHandshake, possible_count),
         [only] => {
-            let kind = if possible_count == 1 && !only.1.reused { MatchKind::Exact } else { MatchKind::ReusedPort };
-            Verdict { kind, chosen: Some(only.0), confidence: confidence_of_one(question, only.1, config), candidates: 1 }
+            // A hello that comes after the request may be that of a connection that follows, and this one's may be lost.
+            let comes_after = only.1.ts_ns > question.hi_ns.saturating_sub(config.tolerance_ns);
+            if together && comes_after && !is_bound(question, only.1) {
+                let by_error = by_readings(question, &candidates, on_key, following(), config);
+                if let Some(doubted) = by_error.filter(|verdict| verdict.kind != MatchKind::ReusedPort) {
+                    return doubted;
+                }
+            }
+            let mut kind = if possible_count == 1 && !only.1.reused { MatchKind::Exact } else { MatchKind::ReusedPort };
+            let mut confidence = confidence_of_one(question, only.1, config);
+            let own = question.connection.and_then(|connection| connection.id);
+            if !is_bound(question, only.1) && only.1.is_doubtful(question.source, own) {
+                (kind, confidence) = (MatchKind::Ambiguous, confidence * 0.5);
+            }
+            Verdict { kind, chosen: Some(only.0), confidence, candidates: 1 }
         }
         several => {
-            if let Some(decided) = by_connection(question, several, on_key, new_connections) {
+            if let Some(decided) = by_connection(question, several, on_key.clone(), new_connections) {
                 return decided;
             }
-            by_weight(question, several)
+            let by_error = if together { by_readings(question, several, on_key, following(), config) } else { None };
+            by_error.unwrap_or_else(|| by_weight(question, several))
         }
     }
 }
@@ -242,7 +270,7 @@ fn confidence_of_one(question: &Question<'_>, only: &Handshake, config: &Correla
         // Connections are not numbered: had a newer handshake on this port been lost, nothing would show it.
         confidence *= 0.95;
     }
-    if !bound && sni_relation(&only.event, question.http) == Relation::Differs {
+    if !bound && only.offer.sni(&question.usage) == Relation::Differs {
         confidence *= 0.8;
     }
     if only.offer.alpn(&question.usage) == Relation::Differs {
@@ -285,6 +313,40 @@ fn by_connection<'h>(
     free.nth(at).map(|(id, _)| found(*id, DECIDED))
 }
 
+/// Whether all candidates stand for connections between the same two endpoints, which follow one another.
+fn of_one_pair(candidates: &[Candidate<'_>]) -> bool {
+    let Some(((_, first), others)) = candidates.split_first() else { return false };
+    others.iter().all(|(_, other)| other.same_endpoints(&first.offer))
+}
+
+/// Puts the question to `clock_error.rs`, with the handshakes of the same endpoints that the requests which follow may belong to.
+fn by_readings<'h>(
+    question: &Question<'_>,
+    oldest_first: &[Candidate<'h>],
+    on_key: impl Iterator<Item = Candidate<'h>>,
+    mut following: Vec<Following>,
+    config: &CorrelatorConfig,
+) -> Option<Verdict> {
+    let (_, first) = oldest_first.first()?;
+    let until_ns = question.hi_ns.saturating_add(lookahead_ns(config));
+    let mut later: Vec<&Handshake> = Vec::new();
+    for (_, handshake) in on_key {
+        let bound = handshake.binding.filter(|bound| bound.source == question.source).and_then(|bound| bound.connection);
+        // A connection whose handshake is known says nothing about another one's.
+        following.retain(|other| Some(other.connection) != bound);
+        let is_later = handshake.ts_ns > question.hi_ns && handshake.ts_ns <= until_ns;
+        if is_later && handshake.same_endpoints(&first.offer) && handshake.offer.can_carry(&question.usage) {
+            later.push(handshake);
+        }
+    }
+    later.reverse();
+    let own = question.connection.and_then(|connection| connection.id);
+    if oldest_first.len() == 1 && following.iter().all(|other| Some(other.connection) == own) {
+        return None;
+    }
+    by_clock_error(question, oldest_first, &later, &following, config)
+}
+
 fn by_weight(question: &Question<'_>, oldest_first: &[Candidate<'_>]) -> Verdict {
     let mut best: Option<(f64, u32)> = None;
     let mut total = 0.0;
@@ -295,8 +357,10 @@ fn by_weight(question: &Question<'_>, oldest_first: &[Candidate<'_>]) -> Verdict
             .map_or(question.hi_ns.saturating_add(1), |(_, next)| next.ts_ns);
         let from_ns = handshake.ts_ns.max(question.lo_ns);
         // The part of the interval in which this one was the last handshake. One nanosecond keeps a share of zero from hiding it.
-        let share_ns = until_ns.saturating_sub(from_ns).max(1);
-        let weight = share_ns as f64 * content_weight(question, handshake);
+        let share_ns = until_ns.saturating_sub(from_ns).max(1) as f64;
+        let silence_ns = from_ns.saturating_sub(handshake.last_activity_ns).max(BURST_NS) as f64;
+        let content = content_weight(&question.usage, question.is_first(), handshake);
+        let weight = share_ns / (share_ns + silence_ns) * content;
         total += weight;
         if best.is_none_or(|(most, _)| weight >= most) {
             best = Some((weight, *id));
@@ -311,9 +375,11 @@ fn by_weight(question: &Question<'_>, oldest_first: &[Candidate<'_>]) -> Verdict
     Verdict { kind, chosen: Some(id), confidence, candidates }
 }
 
-fn content_weight(question: &Question<'_>, handshake: &Handshake) -> f64 {
+/// How well a request's content fits a handshake: 1, less for each contradiction. A connection begins with a request for the name it was
+/// opened for; later ones may be for other names of the same certificate.
+pub(super) fn content_weight(usage: &Usage, is_first: bool, handshake: &Handshake) -> f64 {
     let factor = |relation, differs: f64| if relation == Relation::Differs { differs } else { 1.0 };
-    factor(sni_relation(&handshake.event, question.http), 0.02)
-        * factor(handshake.offer.alpn(&question.usage), 0.02)
-        * factor(handshake.offer.scheme(&question.usage), 0.1)
+    factor(handshake.offer.sni(usage), if is_first { 0.005 } else { 0.02 })
+        * factor(handshake.offer.alpn(usage), 0.02)
+        * factor(handshake.offer.scheme(usage), 0.1)
 }

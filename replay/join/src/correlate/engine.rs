@@ -3,7 +3,7 @@
 //! Promises: `advance(w)` says that no event at or before `w − window` follows. As long as that holds and no bound is hit, what
 //! comes out is the same for every interleaving of the streams and every step of the watermark. Events that come later than that
 //! are still joined with what is remembered, and counted. A request is decided when the watermark has passed the end of its
-//! uncertainty interval by the window.
+//! uncertainty interval by the window and twice the tolerance.
 //!
 //! Read next: `decide.rs` (the rules), `pending.rs` and `handshakes.rs` (the two tables), `docs/JOIN.md`.
 
@@ -13,11 +13,12 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use ja4_event::{HttpEvent, NetworkEvent};
 
+use super::clock_error::lookahead_ns;
 use super::config::{CorrelatorConfig, Gauge, PolicyReport, SourceId};
 use super::decide::{MatchKind, Verdict, decide, uncertainty};
 use super::guess::guess;
 use super::handshakes::{HandshakeTable, Inserted};
-use super::key::ip_number;
+use super::key::{PeerKey, ip_number};
 use super::pending::{PendingTable, Waiting};
 use super::row_key::{RowKey, RowKeyer};
 
@@ -89,6 +90,8 @@ pub struct Correlator {
     joined: Vec<Joined>,
     tls_only: Vec<Arc<NetworkEvent>>,
     run: Vec<Waiting>,
+    next_keys: Vec<PeerKey>,
+    next_ids: Vec<u32>,
     stats: CorrelatorStats,
 }
 
@@ -106,6 +109,8 @@ impl Correlator {
             joined: Vec::new(),
             tls_only: Vec::new(),
             run: Vec::new(),
+            next_keys: Vec::new(),
+            next_ids: Vec::new(),
             stats: CorrelatorStats::default(),
         }
     }
@@ -151,8 +156,9 @@ impl Correlator {
     /// Says that no event at or before `watermark_ns − window` follows. A watermark that goes back is ignored.
     pub fn advance(&mut self, watermark_ns: i64) {
         self.watermark_ns = self.watermark_ns.max(watermark_ns);
-        let until_ns = self.watermark_ns.saturating_sub(self.config.window_ns);
-        while self.decide_run(until_ns) {}
+        // A decision looks at what follows the request, so that must have been seen as well.
+        let ahead_ns = self.config.window_ns.saturating_add(lookahead_ns(&self.config));
+        self.decide_until(self.watermark_ns.saturating_sub(ahead_ns));
         let given_out = self.tls_only.len();
         self.handshakes.expire(self.watermark_ns, &self.config, &mut self.tls_only);
         self.stats.tls_only += (self.tls_only.len() - given_out) as u64;
@@ -160,7 +166,7 @@ impl Correlator {
 
     /// Decides everything that waits with what is known, although more may follow: the program ends, its traffic does not.
     pub fn decide_waiting(&mut self) {
-        while self.decide_run(i64::MAX) {}
+        self.decide_until(i64::MAX);
     }
 
     /// Says that nothing follows: everything that waits is decided, every handshake without request is given out.
@@ -227,6 +233,19 @@ impl Correlator {
         source
     }
 
+    /// Decides everything whose uncertainty ended by `until_ns`, a few at a time: what a few need is fetched from memory together.
+    fn decide_until(&mut self, until_ns: i64) {
+        while self.pending.is_due(until_ns) {
+            self.pending.next_keys(LOOK_AHEAD, &mut self.next_keys);
+            self.handshakes.look_ahead(&self.next_keys, &mut self.next_ids);
+            for _ in 0..LOOK_AHEAD {
+                if !self.decide_run(until_ns) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Decides the earliest requests of one instant and key, if their uncertainty ended by `until_ns`.
     fn decide_run(&mut self, until_ns: i64) -> bool {
         let mut run = std::mem::take(&mut self.run);
@@ -263,7 +282,13 @@ impl Correlator {
     fn decide_one(&mut self, waiting: Waiting, connections: &[u64]) {
         let question = waiting.question();
         let verdict = match waiting.key {
-            Some(key) => decide(&question, self.handshakes.on_key(key), connections, &self.config),
+            Some(key) => {
+                // Only a request that is on time, and whose connection is known, has its place among those that follow.
+                let is_placed = question.connection.is_some_and(|connection| connection.id.is_some()) && !question.late;
+                let has_company = is_placed && self.handshakes.waiting_on(key) > 1;
+                let following = || if has_company { self.pending.following(key, &question, &self.config) } else { Vec::new() };
+                decide(&question, self.handshakes.on_key(key), connections, following, &self.config)
+            }
             None => match waiting.http.src_ip.filter(|_| self.config.guess_without_port) {
                 Some(ip) => {
                     let from_ns = waiting.ts_ns.saturating_sub(self.config.guess_lookback_ns);
@@ -281,6 +306,10 @@ impl Correlator {
             // A response in progress keeps its connection busy; what a log claims beyond the longest keep-alive is not believed.
             let busy_ns = busy_us.saturating_mul(1000).clamp(0, self.config.keepalive_max_ns);
             let sure = matches!(verdict.kind, MatchKind::Exact | MatchKind::ReusedPort);
+            if let Some(connection) = binding.and_then(|bound| bound.connection).filter(|_| verdict.kind == MatchKind::Ambiguous)
+            {
+                self.handshakes.doubt(id, source, connection);
+            }
             let binding = binding.filter(|_| sure);
             let number = self.handshakes.join(id, ts_ns.saturating_add(busy_ns), binding);
             let to_request_us = ts_ns.saturating_sub(hello_ns).div_euclid(1000);
@@ -324,6 +353,9 @@ fn connections_of(run: &[Waiting]) -> Vec<u64> {
     }
     connections
 }
+
+/// Requests whose handshakes are fetched from memory together.
+const LOOK_AHEAD: usize = 16;
 
 /// More connections than this on one port in one instant are not told apart by their order.
 const MAX_CONNECTIONS_IN_RUN: usize = 16;

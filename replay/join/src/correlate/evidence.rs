@@ -7,8 +7,10 @@
 //!
 //! Read next: `decide.rs` (weighs it), `enrich/claims.rs` (turns it into flags of the row).
 
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 
+use foldhash::quality::FixedState;
 use ja4_event::{HttpEvent, NetworkEvent, Protocol, Transport};
 
 use super::key::ip_number;
@@ -73,6 +75,24 @@ pub fn sni_relation(handshake: &NetworkEvent, http: &HttpEvent) -> Relation {
     if sni.eq_ignore_ascii_case(host) { Relation::Agrees } else { Relation::Differs }
 }
 
+/// Hash of a name without regard to case; `None` for none, and for an address where `no_address` is set.
+fn name_hash(name: Option<&str>, no_address: bool) -> Option<u64> {
+    let name = host_name(name?);
+    if name.is_empty() || (no_address && name.parse::<IpAddr>().is_ok()) {
+        return None;
+    }
+    let mut hasher = FixedState::with_seed(0).build_hasher();
+    for part in name.as_bytes().chunks(16) {
+        let mut lower = [0; 16];
+        for (lower, byte) in lower.iter_mut().zip(part) {
+            *lower = byte.to_ascii_lowercase();
+        }
+        hasher.write_u128(u128::from_le_bytes(lower));
+    }
+    hasher.write_usize(name.len());
+    Some(hasher.finish())
+}
+
 /// What a handshake says about the requests its connection can carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
@@ -84,6 +104,8 @@ pub struct Offer {
     pub server: (u128, u16),
     /// Whether HTTP/1, HTTP/2 and HTTP/3 could be negotiated by the protocols offered.
     versions: [bool; 3],
+    /// Server name, as [`name_hash`].
+    name: Option<u64>,
 }
 
 impl Offer {
@@ -98,6 +120,17 @@ impl Offer {
             transport: handshake.transport,
             server: (ip_number(handshake.dst_ip), handshake.dst_port),
             versions: [one, two, offered("h3")],
+            name: name_hash(handshake.sni.as_deref(), false),
+        }
+    }
+
+    /// [`sni_relation`] without reading the names again. Who makes two names of one hash gains what sending the right name would give.
+    #[must_use]
+    pub fn sni(&self, usage: &Usage) -> Relation {
+        match (self.name, usage.name) {
+            (Some(sni), Some(host)) if sni == host => Relation::Agrees,
+            (Some(_), Some(_)) => Relation::Differs,
+            _ => Relation::Unknown,
         }
     }
 
@@ -157,9 +190,17 @@ pub struct Usage {
     /// Server address as a number, where the log has one that is not the wildcard.
     server_ip: Option<u128>,
     server_port: Option<u16>,
+    /// Host, as [`name_hash`]; an address is none, because it cannot be sent as SNI.
+    name: Option<u64>,
 }
 
 impl Usage {
+    /// Whether both requests name the same server address and port, or neither names one.
+    #[must_use]
+    pub fn same_server(&self, other: &Self) -> bool {
+        (self.server_ip, self.server_port) == (other.server_ip, other.server_port)
+    }
+
     /// Of a request.
     #[must_use]
     pub fn of(http: &HttpEvent) -> Self {
@@ -168,6 +209,7 @@ impl Usage {
             clear_text: http.scheme.as_deref().map(|scheme| scheme.eq_ignore_ascii_case("http")),
             server_ip: http.dst_ip.filter(|ip| !ip.is_unspecified()).map(ip_number),
             server_port: http.dst_port,
+            name: name_hash(http.host.as_deref(), true),
         }
     }
 }
@@ -207,6 +249,24 @@ mod tests {
             ("[", ""),
         ] {
             assert_eq!(host_name(host), name, "{host}");
+        }
+    }
+
+    #[test]
+    fn names_compared_by_hash_relate_as_the_names_do() {
+        let names = ["a.example", "A.EXAMPLE:443", "a.example.", "b.example", "", "[", "192.0.2.1", "[2001:db8::1]:443", "\0"];
+        let long = "x".repeat(300);
+        let all: Vec<Option<&str>> = names.into_iter().chain([long.as_str(), &long[1..]]).map(Some).chain([None]).collect();
+        let json =
+            serde_json::json!({ "v": 1, "ts_ns": 0, "src_ip": "192.0.2.1", "src_port": 1, "dst_ip": "192.0.2.2", "dst_port": 2 });
+        let mut handshake: NetworkEvent = serde_json::from_value(json).unwrap();
+        for sni in &all {
+            handshake.sni = sni.map(str::to_owned);
+            for host in &all {
+                let http = HttpEvent { host: host.map(str::to_owned), ..HttpEvent::default() };
+                let by_hash = Offer::of(&handshake).sni(&Usage::of(&http));
+                assert_eq!(by_hash, sni_relation(&handshake, &http), "{sni:?} {host:?}");
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 
 use super::config::CorrelatorConfig;
 use super::decide::{MatchKind, Question, Verdict};
-use super::evidence::{Relation, sni_relation};
+use super::evidence::Relation;
 use super::handshakes::Handshake;
 use super::order::order_with_key;
 
@@ -57,7 +57,7 @@ pub fn guess<'h>(
 }
 
 fn weight(question: &Question<'_>, handshake: &Handshake) -> f64 {
-    let name = match sni_relation(&handshake.event, question.http) {
+    let name = match handshake.offer.sni(&question.usage) {
         Relation::Agrees => 1.0,
         Relation::Unknown => 0.5,
         Relation::Differs => 0.05,

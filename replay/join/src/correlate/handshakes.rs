@@ -56,6 +56,8 @@ pub struct Handshake {
     pub joined: u32,
     /// Connection to which they belong.
     pub binding: Option<Binding>,
+    /// Connection to which it was given last without certainty.
+    pub maybe: Option<(SourceId, u64)>,
     key: PeerKey,
     /// Next older handshake on the key.
     older: u32,
@@ -69,6 +71,12 @@ impl Handshake {
     #[must_use]
     pub fn same_endpoints(&self, other: &Offer) -> bool {
         self.offer.transport == other.transport && self.offer.server == other.server
+    }
+
+    /// Whether it was given to another connection than this one before, though not for certain.
+    #[must_use]
+    pub fn is_doubtful(&self, source: SourceId, connection: Option<u64>) -> bool {
+        connection.is_some_and(|own| self.maybe.is_some_and(|maybe| maybe != (source, own)))
     }
 }
 
@@ -208,6 +216,7 @@ impl HandshakeTable {
             reused,
             joined: 0,
             binding: None,
+            maybe: None,
             key,
             older: older_id,
             scheduled_ns: 0,
@@ -271,6 +280,21 @@ impl HandshakeTable {
         }
     }
 
+    /// Requests that wait on this key.
+    #[must_use]
+    pub fn waiting_on(&self, key: PeerKey) -> u32 {
+        self.keys.get(&key).map_or(0, |entry| entry.waiting)
+    }
+
+    /// Reads a word of the newest handshake of each key. The keys are independent of one another, so the processor waits for all of them
+    /// at once; asked one after the other, when each is decided, it would wait for each.
+    pub fn look_ahead(&self, keys: &[PeerKey], ids: &mut Vec<u32>) {
+        ids.clear();
+        ids.extend(keys.iter().filter_map(|key| self.keys.get(key)).map(|entry| entry.newest));
+        let owners = ids.iter().filter_map(|id| self.get(*id)).map(|handshake| Arc::strong_count(&handshake.event));
+        std::hint::black_box(owners.sum::<usize>());
+    }
+
     /// Handshakes on the key, newest first, with their ids.
     pub fn on_key(&self, key: PeerKey) -> impl Iterator<Item = (u32, &Handshake)> + Clone {
         let candidate = |id: u32| Some((id, self.get(id)?));
@@ -313,6 +337,13 @@ impl HandshakeTable {
             self.used.insert(scheduled);
         }
         ordinal
+    }
+
+    /// Notes that a request of this connection was given the handshake without certainty.
+    pub fn doubt(&mut self, id: u32, source: SourceId, connection: u64) {
+        if let Some(handshake) = self.get_mut(id) {
+            handshake.maybe = Some((source, connection));
+        }
     }
 
     /// Forgets what no request on time can ask for any more; those that never carried one are added to `tls_only`.

@@ -6,6 +6,7 @@
 //!
 //! Read next: [`engine`] (the order of events), [`decide`] (the rules), [`handshakes`] (what is remembered), [`skew`] (clocks).
 
+pub mod clock_error;
 pub mod config;
 pub mod decide;
 pub mod engine;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use ja4_event::HttpEvent;
 
+use super::clock_error::{Following, is_fine, lookahead_ns};
 use super::config::{CorrelatorConfig, Gauge, PolicyReport, SourceId};
 use super::decide::{Connection, Question};
 use super::evidence::Usage;
@@ -21,6 +22,8 @@ use super::row_key::RowKey;
 
 /// Port of a request whose log lacks it, in the sort key.
 const NO_PORT: u32 = u32::MAX;
+/// With more requests than this in the span of time that [`PendingTable::following`] looks at, it gives none.
+const MAX_LOOKED_AT: usize = 8192;
 /// A slice of time is this power of two of nanoseconds: 16.8 ms.
 const SLICE_BITS: u32 = 24;
 
@@ -54,7 +57,7 @@ pub struct Waiting {
     bytes: usize,
 }
 
-/// What decides the order: `(hi, ts, address, port, place in log, row key)`.
+/// What decides the order: `(hi, ts, address, port, place in log, row key, source)`; the source tells one record in two logs apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     hi_ns: i64,
@@ -63,6 +66,7 @@ struct Place {
     port: u32,
     sequence: u64,
     row_key: RowKey,
+    source: SourceId,
     slot: u32,
 }
 
@@ -106,13 +110,16 @@ impl Waiting {
     }
 }
 
-/// Places in order: the earliest slice of time as a heap, later slices as they came.
+/// Places in order: the earliest slice of time sorted, later slices as they came.
 #[derive(Debug, Default)]
 struct Calendar {
-    now: BinaryHeap<Reverse<Place>>,
-    /// Slice up to which places are in `now`.
+    /// The earliest slice, last place first.
+    now: Vec<Place>,
+    /// What came for it, or for a slice before it, after it was sorted.
+    early: BinaryHeap<Reverse<Place>>,
+    /// Slice up to which places are in these two.
     slice: i64,
-    later: BTreeMap<i64, Vec<Reverse<Place>>>,
+    later: BTreeMap<i64, Vec<Place>>,
     len: usize,
 }
 
@@ -124,25 +131,47 @@ impl Calendar {
         }
         self.len += 1;
         if slice <= self.slice {
-            self.now.push(Reverse(place));
+            self.early.push(Reverse(place));
         } else {
-            self.later.entry(slice).or_default().push(Reverse(place));
+            self.later.entry(slice).or_default().push(place);
         }
     }
 
-    /// The first; it is in `now`, because a pop that empties `now` brings the next slice there.
+    /// The first; a pop that empties the earliest slice brings the next one.
     fn peek(&self) -> Option<&Place> {
-        self.now.peek().map(|Reverse(place)| place)
+        match (self.now.last(), self.early.peek()) {
+            (Some(now), Some(Reverse(early))) => Some(now.min(early)),
+            (now, early) => now.or(early.map(|Reverse(place)| place)),
+        }
+    }
+
+    /// The next few of the earliest slice, in no order; fewer, or none, where others come before them.
+    fn next_few(&self, count: usize) -> &[Place] {
+        self.now.get(self.now.len().saturating_sub(count)..).unwrap_or_default()
+    }
+
+    /// Places after `from_ns` up to `until_ns`, in no order.
+    fn between(&self, from_ns: i64, until_ns: i64) -> impl Iterator<Item = &Place> {
+        let slices = self.later.range(from_ns >> SLICE_BITS..=(until_ns.max(from_ns) >> SLICE_BITS));
+        let early = self.early.iter().map(|Reverse(place)| place);
+        let places = self.now.iter().chain(early).chain(slices.flat_map(|(_, places)| places));
+        places.filter(move |place| place.hi_ns > from_ns && place.hi_ns <= until_ns)
     }
 
     fn pop(&mut self) -> Option<Place> {
-        let Reverse(place) = self.now.pop()?;
+        let early_first = match (self.now.last(), self.early.peek()) {
+            (Some(now), Some(Reverse(early))) => early < now,
+            (now, _) => now.is_none(),
+        };
+        let place = if early_first { self.early.pop()?.0 } else { self.now.pop()? };
         self.len -= 1;
         if self.now.is_empty()
-            && let Some((slice, places)) = self.later.pop_first()
+            && self.early.is_empty()
+            && let Some((slice, mut places)) = self.later.pop_first()
         {
             self.slice = slice;
-            self.now = BinaryHeap::from(places);
+            places.sort_unstable_by(|a, b| b.cmp(a));
+            self.now = places;
         }
         Some(place)
     }
@@ -161,8 +190,8 @@ impl PendingTable {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        let Waiting { hi_ns, ts_ns, row_key, .. } = waiting;
-        self.order.push(Place { hi_ns, ts_ns, ip, port, sequence, row_key, slot });
+        let Waiting { hi_ns, ts_ns, row_key, source, .. } = waiting;
+        self.order.push(Place { hi_ns, ts_ns, ip, port, sequence, row_key, source, slot });
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(waiting);
         }
@@ -186,6 +215,59 @@ impl PendingTable {
             }
         }
         true
+    }
+
+    /// What the requests tell that follow a question of `key` in the same log, by up to `ahead_ns`: one entry for each connection, in
+    /// order. Empty where that would mean to look at more than [`MAX_LOOKED_AT`] requests.
+    #[must_use]
+    pub fn following(&self, key: PeerKey, question: &Question<'_>, config: &CorrelatorConfig) -> Vec<Following> {
+        let (ip, port) = (key.ip(), u32::from(key.port()));
+        let until_ns = question.hi_ns.saturating_add(lookahead_ns(config));
+        let mut places: Vec<Place> = Vec::new();
+        for (count, place) in self.order.between(question.hi_ns, until_ns).enumerate() {
+            if count >= MAX_LOOKED_AT {
+                return Vec::new();
+            }
+            if (place.ip, place.port) == (ip, port) {
+                places.push(*place);
+            }
+        }
+        places.sort_unstable();
+        let mut following: Vec<Following> = Vec::new();
+        for place in places {
+            let Some(Some(waiting)) = self.slots.get(place.slot as usize) else { continue };
+            let bears_witness = waiting.source == question.source
+                && !waiting.late
+                && waiting.usage.same_server(&question.usage)
+                && is_fine(waiting.http.ts_resolution_ns, config);
+            let Some(id) = waiting.connection.filter(|_| bears_witness).and_then(|connection| connection.id) else { continue };
+            match following.iter_mut().find(|known| known.connection == id) {
+                Some(known) => known.last_ns = waiting.ts_ns,
+                None => following.push(Following {
+                    connection: id,
+                    first_ns: waiting.ts_ns,
+                    last_ns: waiting.ts_ns,
+                    usage: waiting.usage,
+                    is_first: waiting.question().is_first(),
+                }),
+            }
+        }
+        following
+    }
+
+    /// Whether a request's uncertainty ended at or before `until_ns`.
+    #[must_use]
+    pub fn is_due(&self, until_ns: i64) -> bool {
+        self.order.peek().is_some_and(|first| first.hi_ns <= until_ns)
+    }
+
+    /// Keys of the requests that are decided next, up to `count` of them; reads a word of each, so that the processor has them at hand.
+    pub fn next_keys(&self, count: usize, keys: &mut Vec<PeerKey>) {
+        keys.clear();
+        for place in self.order.next_few(count) {
+            let waiting = self.slots.get(place.slot as usize).and_then(Option::as_ref);
+            keys.extend(waiting.and_then(|waiting| waiting.key));
+        }
     }
 
     /// Whether a bound is exceeded; the caller then decides the oldest run early.

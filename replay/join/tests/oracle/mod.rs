@@ -35,6 +35,7 @@ struct State {
     conn: Option<String>,
     last_no: Option<u32>,
     saw_zero: bool,
+    maybe: Option<(SourceId, String)>,
 }
 
 struct Ask {
@@ -60,7 +61,10 @@ pub fn join(
         let ask = &asks[at];
         let run: Vec<&Ask> = asks.iter().filter(|other| same_run(ask, other)).collect();
         let (kind, chosen, confidence, candidates) = match (ask.http.src_ip, ask.http.src_port) {
-            (Some(_), Some(_)) => with_port(ask, &run, &states, config),
+            (Some(_), Some(_)) => {
+                let after: Vec<&Ask> = asks.iter().filter(|other| follows(ask, other, config)).collect();
+                with_port(ask, &run, &after, &states, config)
+            }
             (Some(_), None) => without_port(ask, &states, config),
             _ => (MatchKind::NoPort, None, 0.0, 0),
         };
@@ -78,6 +82,8 @@ pub fn join(
                 state.conn = ask.http.conn_id.clone().or(state.conn.take());
                 state.last_no = state.last_no.max(ask.http.request_no);
                 state.saw_zero |= ask.http.request_no == Some(0);
+            } else if kind == MatchKind::Ambiguous && trusted(&ask.http) && ask.http.conn_id.is_some() {
+                state.maybe = Some(ask.source).zip(ask.http.conn_id.clone());
             }
             number
         });
@@ -112,6 +118,7 @@ fn states(handshakes: &[NetworkEvent], config: &CorrelatorConfig) -> Vec<State> 
                 conn: None,
                 last_no: None,
                 saw_zero: false,
+                maybe: None,
             }
         })
         .collect()
@@ -142,6 +149,20 @@ fn same_run(a: &Ask, b: &Ask) -> bool {
     (a.0, a.1, a.2, a.3) == (b.0, b.1, b.2, b.3)
 }
 
+/// Requests that may bear witness: on the same port and log, to the same server, up to twice the tolerance later, finely stamped.
+fn follows(ask: &Ask, other: &Ask, config: &CorrelatorConfig) -> bool {
+    let server = |a: &Ask| (a.http.dst_ip.map(|ip| ip.to_canonical()), a.http.dst_port);
+    let (a, b) = (order_of(ask), order_of(other));
+    (a.2, a.3) == (b.2, b.3)
+        && ask.source == other.source
+        && server(ask) == server(other)
+        && other.hi > ask.hi
+        && other.hi <= ask.hi + 2 * config.tolerance_ns
+        && other.http.ts_resolution_ns <= config.tolerance_ns / 10
+        && trusted(&other.http)
+        && other.http.conn_id.is_some()
+}
+
 fn trusted(http: &HttpEvent) -> bool {
     (http_version(http.http_version.as_deref()) == Some(HttpVersion::One) || http.headers_complete)
         && (http.conn_id.is_some() || http.request_no.is_some())
@@ -149,7 +170,7 @@ fn trusted(http: &HttpEvent) -> bool {
 
 type Decision = (MatchKind, Option<usize>, f64, usize);
 
-fn with_port(ask: &Ask, run: &[&Ask], states: &[State], config: &CorrelatorConfig) -> Decision {
+fn with_port(ask: &Ask, run: &[&Ask], after: &[&Ask], states: &[State], config: &CorrelatorConfig) -> Decision {
     let http = &ask.http;
     let on_key: Vec<usize> = (0..states.len())
         .filter(|id| Some(states[*id].event.src_ip.to_canonical()) == http.src_ip.map(|ip| ip.to_canonical()))
@@ -190,6 +211,14 @@ fn with_port(ask: &Ask, run: &[&Ask], states: &[State], config: &CorrelatorConfi
         0 => (MatchKind::NoHandshake, None, 0.0, count),
         1 => {
             let (id, state) = (possible[0], &states[possible[0]]);
+            let early = state.event.ts_ns > http.ts_ns + http.ts_resolution_ns - 1;
+            if early && !bound(id) && http.ts_resolution_ns <= config.tolerance_ns / 10 {
+                let others = witnesses(ask, after, &on_key, states).iter().any(|other| other.http.conn_id != http.conn_id);
+                let doubted = readings(ask, after, &possible, &on_key, states, config);
+                if others && doubted.0 != MatchKind::ReusedPort {
+                    return doubted;
+                }
+            }
             let kind = if count == 1 && !state.reused { MatchKind::Exact } else { MatchKind::ReusedPort };
             let mut confidence = 1.0;
             if state.event.ts_ns > http.ts_ns + http.ts_resolution_ns - 1 {
@@ -207,6 +236,9 @@ fn with_port(ask: &Ask, run: &[&Ask], states: &[State], config: &CorrelatorConfi
             if alpn_relation(&state.event, http) == Relation::Differs {
                 confidence *= 0.5;
             }
+            if !bound(id) && doubtful(ask, state) {
+                return (MatchKind::Ambiguous, Some(id), confidence * 0.5, 1);
+            }
             (kind, Some(id), confidence, 1)
         }
         several => {
@@ -215,6 +247,14 @@ fn with_port(ask: &Ask, run: &[&Ask], states: &[State], config: &CorrelatorConfi
             }
             if let Some(id) = by_order(ask, run, &on_key, &possible, states) {
                 return (MatchKind::ReusedPort, Some(id), 0.95, several);
+            }
+            let ends = |id: usize| {
+                let e = &states[id].event;
+                (e.dst_ip.to_canonical(), e.dst_port, e.transport)
+            };
+            let fine = http.ts_resolution_ns <= config.tolerance_ns / 10;
+            if fine && possible.iter().all(|id| ends(*id) == ends(possible[0])) {
+                return readings(ask, after, &possible, &on_key, states, config);
             }
             by_share(ask, &possible, states)
         }
@@ -253,6 +293,124 @@ fn by_order(ask: &Ask, run: &[&Ask], on_key: &[usize], possible: &[usize], state
     (free.len() == connections.len()).then(|| free[at])
 }
 
+/// One for a request that fits a handshake, less for everything that speaks against it.
+fn fit(e: &NetworkEvent, http: &HttpEvent) -> f64 {
+    let name = if trusted(http) && http.request_no == Some(0) { 0.005 } else { 0.02 };
+    let mut fit = 1.0;
+    for (relation, factor) in [(sni_relation(e, http), name), (alpn_relation(e, http), 0.02), (scheme_relation(e, http), 0.1)] {
+        if relation == Relation::Differs {
+            fit *= factor;
+        }
+    }
+    fit
+}
+
+/// Who bears witness, and on which handshakes.
+fn readings(
+    ask: &Ask,
+    after: &[&Ask],
+    possible: &[usize],
+    on_key: &[usize],
+    states: &[State],
+    config: &CorrelatorConfig,
+) -> Decision {
+    let ends = |id: usize| {
+        let e = &states[id].event;
+        (e.dst_ip.to_canonical(), e.dst_port, e.transport)
+    };
+    let next = |id: &usize| {
+        let e = &states[*id].event;
+        e.ts_ns > ask.hi && e.ts_ns <= ask.hi + 2 * config.tolerance_ns && ends(*id) == ends(possible[0])
+    };
+    let later = on_key.iter().copied().filter(next).filter(|id| can_carry(&states[*id].event, &ask.http));
+    let line: Vec<usize> = possible.iter().copied().chain(later).collect();
+    by_readings(ask, possible, &line, &witnesses(ask, after, on_key, states), states, config)
+}
+
+/// Of the requests that follow those whose connection is not known yet.
+fn witnesses<'a>(ask: &Ask, after: &[&'a Ask], on_key: &[usize], states: &[State]) -> Vec<&'a Ask> {
+    let known =
+        |other: &Ask| on_key.iter().any(|id| states[*id].source == Some(ask.source) && states[*id].conn == other.http.conn_id);
+    let with_connection = trusted(&ask.http) && ask.http.conn_id.is_some();
+    after.iter().filter(|other| with_connection && !known(other)).copied().collect()
+}
+
+/// Whether a handshake was given to another connection before, though not for certain.
+fn doubtful(ask: &Ask, state: &State) -> bool {
+    let own = Some(ask.source).zip(ask.http.conn_id.clone());
+    trusted(&ask.http) && own.is_some() && state.maybe.is_some() && state.maybe != own
+}
+
+/// Every error that the clocks may have, a piece within which nothing changes at a time: who would have carried what, and how odd is that?
+fn by_readings(
+    ask: &Ask,
+    possible: &[usize],
+    line: &[usize],
+    after: &[&Ask],
+    states: &[State],
+    config: &CorrelatorConfig,
+) -> Decision {
+    let t = config.tolerance_ns;
+    let hello = |id: usize| states[id].event.ts_ns;
+    // Connections in the order in which they are first heard of, each with its requests.
+    let mut connections: Vec<(Option<String>, Vec<&Ask>)> = vec![(ask.http.conn_id.clone(), vec![ask])];
+    for other in after {
+        match connections.iter_mut().find(|(conn, _)| *conn == other.http.conn_id) {
+            Some((_, requests)) => requests.push(other),
+            None => connections.push((other.http.conn_id.clone(), vec![other])),
+        }
+    }
+    let mut cuts = vec![-t, t];
+    for (_, requests) in &connections {
+        for request in [requests[0], requests[requests.len() - 1]] {
+            cuts.extend(line.iter().map(|id| request.http.ts_ns - hello(*id)).filter(|cut| -t < *cut && *cut < t));
+        }
+    }
+    cuts.sort_unstable();
+    cuts.dedup();
+    let below = |error: i64| {
+        let even = |t: i64| ((error as f64 + t as f64) / (2.0 * t as f64)).clamp(0.0, 1.0);
+        (1.0 - 0.9) * even(t) + 0.9 * even(t / 10)
+    };
+    let (mut weights, mut lost) = (vec![0.0; possible.len()], 0.0);
+    for cut in cuts.windows(2) {
+        let on = |request: &Ask| line.iter().rposition(|id| hello(*id) <= request.http.ts_ns - cut[1]);
+        let mut worth = below(cut[1]) - below(cut[0]);
+        let mut busy: Vec<usize> = Vec::new();
+        for (_, requests) in &connections {
+            let (first, last) = (on(requests[0]), on(requests[requests.len() - 1]));
+            let Some(first) = first else {
+                worth *= 0.05;
+                continue;
+            };
+            worth *= fit(&states[line[first]].event, &requests[0].http);
+            if last != Some(first) {
+                worth *= 0.05;
+            }
+            if busy.contains(&first) {
+                worth *= 0.05;
+            }
+            busy.push(first);
+        }
+        match on(ask) {
+            Some(own) => {
+                let silence = (ask.http.ts_ns - states[line[own]].last_ns).max(50_000_000);
+                let doubt = if doubtful(ask, &states[line[own]]) { 0.05 } else { 1.0 };
+                weights[own] += worth * doubt * 50_000_000.0 / silence as f64;
+            }
+            None => lost += worth,
+        }
+    }
+    let total: f64 = weights.iter().sum::<f64>() + lost;
+    let best = (0..weights.len()).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap();
+    if lost > weights[best] {
+        return (MatchKind::NoHandshake, None, 0.0, possible.len());
+    }
+    let confidence = weights[best] / total;
+    let kind = if confidence >= 0.95 { MatchKind::ReusedPort } else { MatchKind::Ambiguous };
+    (kind, Some(possible[best]), confidence, possible.len())
+}
+
 fn by_share(ask: &Ask, possible: &[usize], states: &[State]) -> Decision {
     let mut weights = Vec::new();
     for (place, id) in possible.iter().enumerate() {
@@ -262,15 +420,8 @@ fn by_share(ask: &Ask, possible: &[usize], states: &[State]) -> Decision {
             .map(|other| &states[*other].event)
             .find(|o| (o.dst_ip.to_canonical(), o.dst_port, o.transport) == (e.dst_ip.to_canonical(), e.dst_port, e.transport));
         let share = (next.map_or(ask.hi + 1, |next| next.ts_ns) - e.ts_ns.max(ask.lo)).max(1);
-        let mut weight = share as f64;
-        for (relation, factor) in
-            [(sni_relation(e, &ask.http), 0.02), (alpn_relation(e, &ask.http), 0.02), (scheme_relation(e, &ask.http), 0.1)]
-        {
-            if relation == Relation::Differs {
-                weight *= factor;
-            }
-        }
-        weights.push(weight);
+        let silence = (e.ts_ns.max(ask.lo) - states[*id].last_ns).max(50_000_000);
+        weights.push(share as f64 / (share as f64 + silence as f64) * fit(e, &ask.http));
     }
     let total: f64 = weights.iter().sum();
     let best = (0..weights.len()).rev().max_by(|a, b| weights[*a].total_cmp(&weights[*b]).then(a.cmp(b))).unwrap();

@@ -115,6 +115,15 @@ struct Traffic {
     ipv6: bool,
     #[serde(default = "http11")]
     version: String,
+    /// Sites that the connections of a port visit in turn, each with its own server name; 1 where none is given.
+    #[serde(default)]
+    sites: u32,
+    /// From the hello to the first request, at least and at most.
+    #[serde(default = "to_first_request")]
+    hello_s: [f64; 2],
+    /// From one request of a connection to the next (and from the last to its end), at least and at most.
+    #[serde(default = "between_requests")]
+    pause_s: [f64; 2],
 }
 
 /// What is expected of all requests together.
@@ -266,15 +275,15 @@ impl Traffic {
                     if captured {
                         let mut event = network(hello_ns, src_ip, src_port, "192.0.2.80".parse().unwrap(), 443);
                         event.alpn = vec!["h2".to_owned(), "http/1.1".to_owned()];
-                        event.sni = Some("www.example".to_owned());
+                        event.sni = Some(self.site(connection));
                         run.network.push(NetworkItem { event, arrives_ns: hello_ns });
                     }
-                    at += 0.005 + random() * 0.14;
+                    at += self.hello_s[0] + random() * (self.hello_s[1] - self.hello_s[0]);
                     let requests = 1 + (random() * self.requests as f64) as u64;
                     for number in 0..requests.min(self.requests) {
                         let path = format!("/{address}/{port}/{connection}/{number}");
                         let mut event = scenario.request_event(at_ns(at), src_ip, src_port, path);
-                        event.host = Some("www.example".to_owned());
+                        event.host = Some(self.site(connection));
                         event.http_version = Some(self.version.clone());
                         event.headers_complete = scenario.log.numbered;
                         if scenario.log.numbered {
@@ -287,11 +296,20 @@ impl Traffic {
                             handshake_ns: captured.then_some(hello_ns),
                             expected: None,
                         });
-                        at += 0.02 + random() * 0.3;
+                        at += self.pause_s[0] + random() * (self.pause_s[1] - self.pause_s[0]);
                     }
                     at += self.reuse_s[0] + random() * (self.reuse_s[1] - self.reuse_s[0]);
                 }
             }
+        }
+    }
+}
+
+impl Traffic {
+    fn site(&self, connection: u32) -> String {
+        match connection % self.sites.max(1) {
+            0 => "www.example".to_owned(),
+            other => format!("site{other}.example"),
         }
     }
 }
@@ -314,6 +332,14 @@ fn at_ns(seconds: f64) -> i64 {
 
 fn server() -> String {
     "192.0.2.80:443".to_owned()
+}
+
+fn to_first_request() -> [f64; 2] {
+    [0.005, 0.145]
+}
+
+fn between_requests() -> [f64; 2] {
+    [0.02, 0.32]
 }
 
 fn http11() -> String {
