@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use super::config::CorrelatorConfig;
 use super::decide::{BURST_NS, DECIDED, MatchKind, Question, Verdict, content_weight};
 use super::evidence::Usage;
-use super::handshakes::Handshake;
+use super::handshake::Handshake;
 
 /// A log whose stamps are finer than this part of the tolerance has one clock error; a coarser one has another for each line.
 const FINE_PARTS: i64 = 10;

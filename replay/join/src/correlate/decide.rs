@@ -14,7 +14,7 @@ use ja4_event::HttpEvent;
 use super::clock_error::{Following, by_clock_error, is_fine, lookahead_ns};
 use super::config::{CorrelatorConfig, MAX_RESOLUTION_NS, SourceId};
 use super::evidence::{HttpVersion, Relation, Usage, http_version};
-use super::handshakes::{Binding, Handshake};
+use super::handshake::{Binding, Handshake};
 
 /// A decision of at least this probability among several candidates is taken for certain enough to be no `ambiguous` one.
 pub const DECIDED: f64 = 0.95;

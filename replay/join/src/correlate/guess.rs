@@ -8,7 +8,7 @@
 use super::config::CorrelatorConfig;
 use super::decide::{MatchKind, Question, Verdict};
 use super::evidence::Relation;
-use super::handshakes::Handshake;
+use super::handshake::Handshake;
 use super::order::order_with_key;
 
 /// Handshakes of an address looked at for one request.

@@ -12,6 +12,7 @@ pub mod decide;
 pub mod engine;
 pub mod evidence;
 pub mod guess;
+pub mod handshake;
 pub mod handshakes;
 pub mod key;
 pub mod order;
