@@ -15,6 +15,7 @@
 
 mod bad_input;
 mod bad_network;
+mod bad_network_live;
 mod clickhouse;
 mod clickhouse_detect;
 mod dataset_update;
