@@ -118,16 +118,6 @@ impl<K: Copy + Eq + Hash> Index<K> {
     }
 }
 
-/// Hash of a key as its table wants it.
-#[inline]
-#[must_use]
-pub fn hash(hasher: &foldhash::fast::RandomState, key: &FlowKey) -> u64 {
-    match key {
-        FlowKey::V4(key) => hasher.hash_one(key),
-        FlowKey::V6(key) => hasher.hash_one(key),
-    }
-}
-
 #[derive(Debug)]
 struct Slot<F> {
     generation: u32,
@@ -173,25 +163,12 @@ impl<F> FlowTable<F> {
     #[inline]
     #[must_use]
     pub fn find(&mut self, key: &FlowKey, ts_ns: i64, limits: &Limits) -> Found {
-        self.find_hashed(key, hash(&self.hasher, key), ts_ns, limits)
-    }
-
-    /// The same with the key's hash, see [`FlowTable::hasher`].
-    #[inline]
-    #[must_use]
-    pub fn find_hashed(&mut self, key: &FlowKey, hash: u64, ts_ns: i64, limits: &Limits) -> Found {
         self.now = era(ts_ns);
         let idle = limits.finished_idle_secs >> 5;
         match key {
-            FlowKey::V4(key) => self.v4.find(hash, key, self.now, idle),
-            FlowKey::V6(key) => self.v6.find(hash, key, self.now, idle),
+            FlowKey::V4(key) => self.v4.find(self.hasher.hash_one(key), key, self.now, idle),
+            FlowKey::V6(key) => self.v6.find(self.hasher.hash_one(key), key, self.now, idle),
         }
-    }
-
-    /// Hashes keys for this table, on another thread; see [`hash`].
-    #[must_use]
-    pub fn hasher(&self) -> foldhash::fast::RandomState {
-        self.hasher.clone()
     }
 
     /// Connections watched now.

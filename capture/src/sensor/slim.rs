@@ -1,4 +1,4 @@
-//! A TCP segment as one thread hands it to another: half as large as a whole one, its key already hashed.
+//! A TCP segment as one thread hands it to another: half as large as a whole one.
 //!
 //! Promises: the same calls of the sink as for the packet it was made of. A segment of a finished connection, which most are where much
 //! is carried, is settled without a look at its bytes, which lie in the other processor's cache.
@@ -7,7 +7,7 @@
 
 use crate::decode::{IpHeader, Segment, flag};
 use crate::flow::key::{FlowKey, Side};
-use crate::flow::table::{Found, hash};
+use crate::flow::table::Found;
 use crate::sensor::{Sensor, SensorSink};
 
 /// First byte of a TLS record that carries a handshake.
@@ -16,7 +16,6 @@ const HANDSHAKE: u8 = 22;
 /// All that the sensor asks of a segment without SYN that was captured whole.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slim<'a> {
-    hash: u64,
     payload: &'a [u8],
     seq: u32,
     ttl: u8,
@@ -29,15 +28,15 @@ pub(crate) struct Slim<'a> {
 impl<'a> Slim<'a> {
     /// Of a segment that [`crate::decode::plain_tcp`] read; `None` for one with a SYN, whose options are wanted.
     #[inline]
-    pub fn new(segment: &Segment<'a>, hasher: &foldhash::fast::RandomState) -> Option<(FlowKey, Self)> {
+    pub fn new(segment: &Segment<'a>) -> Option<(FlowKey, Self)> {
         let Segment { ip, payload, seq, flags, .. } = *segment;
         if flags & flag::SYN != 0 {
             return None;
         }
         let (key, side) = FlowKey::new(ip.addresses, segment.src_port, segment.dst_port);
         let handshake = payload.first() == Some(&HANDSHAKE);
-        let (hash, ttl, dont_fragment) = (hash(hasher, &key), ip.ttl, ip.dont_fragment);
-        Some((key, Self { hash, payload, seq, ttl, dont_fragment, flags, side, handshake }))
+        let IpHeader { ttl, dont_fragment, .. } = ip;
+        Some((key, Self { payload, seq, ttl, dont_fragment, flags, side, handshake }))
     }
 
     /// The bytes that will probably be read, without looking at them.
@@ -56,17 +55,12 @@ impl<'a> Slim<'a> {
 }
 
 impl Sensor {
-    /// Hashes the keys of segments that are handed to this sensor.
-    pub(crate) fn hasher(&self) -> foldhash::fast::RandomState {
-        self.tcp.hasher()
-    }
-
     /// Takes one packet of that kind; its captured bytes are counted by [`Sensor::count_bytes`].
     #[inline]
     pub(crate) fn slim(&mut self, ts_ns: i64, key: FlowKey, slim: &Slim<'_>, sink: &mut impl SensorSink) {
         self.arrived(ts_ns, 0, sink);
         self.counters.tcp_segments = self.counters.tcp_segments.wrapping_add(1);
-        match self.tcp.find_hashed(&key, slim.hash, ts_ns, &self.limits) {
+        match self.tcp.find(&key, ts_ns, &self.limits) {
             Found::Finished(_) => {}
             Found::Unknown if slim.payload.is_empty() => {}
             found => self.found_tcp(found, key, slim.side, &slim.whole(&key), ts_ns, sink),

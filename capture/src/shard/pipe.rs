@@ -1,7 +1,7 @@
 //! Two threads: the calling one steps through the file and hands results out, the other is a sensor like that of a single thread.
 //!
 //! Promises: exactly the calls of the sink that one thread makes, also where a bound is reached. Packets of mapped files are handed
-//! over as they lie there, others are copied; a plain TCP frame is decoded before and its key hashed, so that the sensor need not fetch
+//! over as they lie there, others are copied; a plain TCP frame is decoded before, so that the sensor need not fetch
 //! the bytes of connections that are finished. At most eight batches of 1,024 packets are on the way: what one thread wrote is still
 //! in a cache when the other reads it.
 //!
@@ -30,8 +30,8 @@ const PACKETS_AHEAD: usize = 8;
 const STEPPED_AHEAD: usize = 12;
 /// Ethernet, IPv6 and TCP with time stamps, and the first byte of the payload; beyond the second line of a cache.
 const HEADER_BYTES: usize = 129;
-/// So many packets ahead, the sensor's thread fetches a handshake.
-const HANDSHAKES_AHEAD: usize = 6;
+/// So many packets ahead, the sensor's thread fetches what it will read.
+const FRAMES_AHEAD: usize = 6;
 /// Bytes of a record header of the classic format.
 const RECORD_BYTES: usize = 16;
 
@@ -86,7 +86,7 @@ pub(super) fn run(
     std::thread::scope(|scope| {
         let (to_sensor, loads) = sync_channel(WAITING_BATCHES);
         let (answers, from_sensor) = sync_channel(WAITING_BATCHES);
-        let reader = Reader { maps: &maps, hasher: sensor.hasher() };
+        let reader = Reader { maps: &maps };
         scope.spawn(move || work(sensor, wants, &loads, &answers));
         pump(source, &reader, (&to_sensor, &from_sensor), sink, summary, progress)
     })
@@ -95,7 +95,6 @@ pub(super) fn run(
 /// What the calling thread needs to fill loads.
 struct Reader<'m> {
     maps: &'m [Option<Arc<FileMap>>],
-    hasher: foldhash::fast::RandomState,
 }
 
 fn pump<'m>(
@@ -167,11 +166,11 @@ impl<'m> Reader<'m> {
             };
             load.frames.push(Frame { ts_ns, data });
             if load.frames.len().saturating_sub(decoded) > STEPPED_AHEAD {
-                self.decode(load, decoded);
+                load.decode(decoded);
                 decoded = decoded.saturating_add(1);
             }
         }
-        (decoded..load.frames.len()).for_each(|place| self.decode(load, place));
+        (decoded..load.frames.len()).for_each(|place| load.decode(place));
         !load.is_last
     }
 
@@ -186,25 +185,25 @@ impl<'m> Reader<'m> {
         fetch(data.get(..HEADER_BYTES).unwrap_or(data));
         Some(data)
     }
+}
 
+impl Load<'_> {
     /// Decodes the frame at `place`, if it is a plain one.
     #[inline]
-    fn decode(&self, load: &mut Load<'m>, place: usize) {
-        let Some(frame) = load.frames.get_mut(place) else { return };
+    fn decode(&mut self, place: usize) {
+        let Some(frame) = self.frames.get_mut(place) else { return };
         let Data::Mapped(link_type, data) = frame.data else { return };
-        let Some((key, slim)) = plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment, &self.hasher)) else { return };
-        load.slim_bytes = load.slim_bytes.wrapping_add(data.len() as u64);
+        let Some((key, slim)) = plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment)) else { return };
+        self.slim_bytes = self.slim_bytes.wrapping_add(data.len() as u64);
         frame.data = match key {
             FlowKey::V4(key) => Data::V4(key, slim),
             FlowKey::V6(key) => {
-                load.keys.push(key);
+                self.keys.push(key);
                 Data::V6(slim)
             }
         };
     }
-}
 
-impl Load<'_> {
     fn clear(&mut self) {
         self.frames.clear();
         self.keys.clear();
@@ -214,13 +213,13 @@ impl Load<'_> {
         (self.first_ns, self.last_ns) = (i64::MAX, i64::MIN);
     }
 
-    /// Fetches the handshake of the frame at `place`, if it is one.
+    /// Fetches what will be read of the frame at `place`: of a plain one the handshake it may carry, of others the headers.
     #[inline]
     fn fetch(&self, place: usize) {
-        if let Some(Frame { data: Data::V4(_, slim) | Data::V6(slim), .. }) = self.frames.get(place)
-            && let Some(bytes) = slim.to_fetch()
-        {
-            fetch(bytes);
+        match self.frames.get(place).map(|frame| &frame.data) {
+            Some(Data::V4(_, slim) | Data::V6(slim)) => slim.to_fetch().into_iter().for_each(fetch),
+            Some(Data::Mapped(_, data)) => fetch(data.get(..HEADER_BYTES).unwrap_or(data)),
+            Some(Data::Copied(..)) | None => {}
         }
     }
 }
@@ -234,7 +233,7 @@ fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answer
         let mut keys = load.keys.iter();
         sensor.count_bytes(load.slim_bytes);
         for (place, frame) in load.frames.iter().enumerate() {
-            load.fetch(place.saturating_add(HANDSHAKES_AHEAD));
+            load.fetch(place.saturating_add(FRAMES_AHEAD));
             while let Some((_, text)) = secrets.next_if(|(before, _)| *before <= place) {
                 sensor.add_secrets(&text);
             }
