@@ -12,7 +12,7 @@ BIN := $(CARGO_TARGET_DIR)/release
 
 # What the build needs, and what the tests need beyond it (Debian names).
 BUILD_PACKAGES := gcc g++ pkg-config libpcap-dev
-TEST_PACKAGES := python3 python3-venv apache2 apache2-dev libclang-dev curl tcpreplay tcpdump iproute2 util-linux
+TEST_PACKAGES := python3 python3-venv apache2 apache2-dev libclang-dev curl tcpreplay tcpdump iproute2 util-linux mesa-vulkan-drivers
 
 .PHONY: help
 help: ## Show this list

@@ -92,7 +92,7 @@ const BAR: f32 = 14.0;
 const GAP: f32 = 2.0;
 /// Narrowest column, and what wide columns of a bare table are squeezed to.
 const NARROW: f32 = 36.0;
-const SQUEEZED: f32 = 100.0;
+const SQUEEZED: f32 = 88.0;
 /// Room between numbers and the next column.
 const DIGITS: f32 = 6.0;
 
@@ -342,7 +342,7 @@ impl<'a> Grid<'a> {
         };
         let shown = text::shown(name, &text, int);
         let long = shown.len() > 24;
-        let code = name.starts_with("ja4") || name.ends_with("_id") || name.ends_with("digest");
+        let code = int.is_none() && (name.starts_with("ja4") || name.ends_with("_id") || name.ends_with("digest"));
         let font = if code { TextStyle::Monospace } else { TextStyle::Body }.resolve(ui.style());
         let colour = text::colour(ui.visuals().dark_mode, name, &text).unwrap_or_else(|| ui.visuals().text_color());
         // Drawn here and not as a label: a frame draws hundreds of cells.

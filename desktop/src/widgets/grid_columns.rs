@@ -32,6 +32,7 @@ pub(super) fn width(name: &str) -> f32 {
         "first_ns" | "last_ns" | "ts_ns" | "started_ns" | "finished_ns" | "win_ms" | "hello_ts_ns" => 178.0,
         "src_ip" | "client_ip" | "host" | "as_name" | "name" | "session_id" | "campaign_id" | "feature" | "label" => 150.0,
         "severity" | "ua_family" | "match_kind" | "family" | "kind" => 92.0,
+        "score_autoencoder" | "user_agents" | "clients_on_path" | "attempts_per_minute" => 104.0,
         _ => 78.0,
     }
 }

@@ -110,7 +110,7 @@ impl Overview {
         let lists = [
             ("ips", "Worst addresses", &["src_ip", "anomalous", "sessions", "score", "country"][..], &mut self.ips),
             ("hosts", "Worst sites", &["host", "anomalous", "sessions", "score"][..], &mut self.hosts),
-            ("ja4s", "Worst fingerprints", &["ja4", "anomalous", "ips", "score"][..], &mut self.ja4s),
+            ("ja4s", "Worst fingerprints", &["ja4", "anomalous", "ips"][..], &mut self.ja4s),
         ];
         ui.columns(if wide { 3 } else { 1 }, |columns| {
             let count = columns.len();

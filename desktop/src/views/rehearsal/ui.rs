@@ -112,7 +112,8 @@ impl Rehearsals {
                 for change in changes {
                     ui.label(format!("{} from {} to {}", change.feature, short(change.from), short(change.to)));
                 }
-                if ui.button("Make this change").clicked() {
+                // In a row of its own, so that the column does not stretch it.
+                if ui.horizontal(|ui| ui.button("Make this change")).inner.clicked() {
                     self.choice.features.extend(changes.iter().map(|change| (change.feature.clone(), change.to)));
                 }
             }
@@ -157,10 +158,9 @@ impl Rehearsals {
             ui.set_height(ROW - 2.0);
             let mark = if outside { "◆" } else { " " };
             let name = egui::Label::new(RichText::new(format!("{mark} {}", feature.name)).monospace()).truncate();
-            ui.add_sized([260.0, ROW - 4.0], name)
-                .on_hover_text(format!("{} ({})\n{}", feature.formula, feature.unit, feature.why));
-            ui.add_sized([90.0, ROW - 4.0], egui::Label::new(short(*measured)));
-            ui.add_sized([170.0, ROW - 4.0], egui::Label::new(format!("{} to {}", short(span.low), short(span.high))).truncate());
+            place_left(ui, 260.0, name).on_hover_text(format!("{} ({})\n{}", feature.formula, feature.unit, feature.why));
+            place_left(ui, 90.0, egui::Label::new(short(*measured)));
+            place_left(ui, 170.0, egui::Label::new(format!("{} to {}", short(span.low), short(span.high))).truncate());
             let mut value = *tried;
             let speed = ((span.high - span.low).abs() / 100.0).max(0.01);
             let drag = ui
@@ -179,6 +179,16 @@ impl Rehearsals {
             }
         });
     }
+}
+
+/// A label in a column of this width, on its left.
+fn place_left(ui: &mut egui::Ui, width: f32, label: egui::Label) -> egui::Response {
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    let placed = ui.allocate_ui_with_layout(egui::vec2(width, ROW - 4.0), layout, |ui| {
+        ui.set_min_width(width);
+        ui.add(label)
+    });
+    placed.inner
 }
 
 fn verdict(ui: &mut egui::Ui, rehearsal: &Rehearsal, trial: &Trial) {
