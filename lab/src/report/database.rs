@@ -20,6 +20,7 @@ const JOINS: Statement = Statement::shared(include_str!("../../../sql/shared/que
 const HOURS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_hours.sql"));
 const CAMPAIGNS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_campaigns.sql"));
 const INPUTS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_inputs.sql"));
+const SPAN: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_span.sql"));
 const TOTALS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/totals.sql"));
 const RUNS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/report_runs.sql"));
 
@@ -83,8 +84,13 @@ pub fn of_database(store: &dyn Store) -> Result<String, LabError> {
     Ok(page.finish())
 }
 
-/// Totals, and each input with the span of time it covers.
+/// Span of time, totals, and each input with its digest.
 fn inputs(page: &mut Page, store: &dyn Store) -> Result<(), LabError> {
+    let span = FeatureFrame::from_batches(&store.ask(&SPAN, &[])?)?;
+    let end = |name: &str| Ok::<_, LabError>(span.int(name)?.first().copied().and_then(utc));
+    if let (Some(first), Some(last)) = (end("first_ns")?, end("last_ns")?) {
+        page.paragraph(&format!("Requests from {first} to {last} (UTC)."));
+    }
     table(
         page,
         store,
@@ -92,24 +98,14 @@ fn inputs(page: &mut Page, store: &dyn Store) -> Result<(), LabError> {
         &["requests", "handshakes without a request", "sessions", "anomalous sessions"],
         "Nothing is stored.",
     )?;
-    let found = FeatureFrame::from_batches(&store.ask(&INPUTS, &[])?)?;
-    let (kinds, names, digests) = (found.text("kind")?, found.text("name")?, found.text("content_hash")?);
-    let (records, damaged) = (found.int("records")?, found.int("damaged")?);
-    let spans = found.int("first_ns")?.into_iter().zip(found.int("last_ns")?);
-    let counts = records.iter().zip(&damaged);
-    let texts = kinds.into_iter().zip(names).zip(digests);
-    let rows = texts.zip(counts).zip(spans).map(|((((kind, name), digest), (records, damaged)), (first, last))| {
-        vec![kind, name, records.to_string(), damaged.to_string(), utc(first), utc(last), digest]
-    });
-    let header = ["kind", "name", "records", "damaged", "first (UTC)", "last (UTC)", "digest"];
-    page.table(&header, &rows.collect::<Vec<_>>(), "No input is recorded: its rows came over a socket or from another store.");
-    Ok(())
+    let empty = "No input is recorded: its rows came over a socket or from another store.";
+    table(page, store, &INPUTS, &["kind", "name", "records", "damaged", "digest"], empty)
 }
 
 /// To the second; nothing where no time is known.
-fn utc(at_ns: i64) -> String {
-    let known = (at_ns > 0).then(|| jiff::Timestamp::from_nanosecond(i128::from(at_ns)).ok()).flatten();
-    known.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+fn utc(at_ns: i64) -> Option<String> {
+    let at = (at_ns > 0).then(|| jiff::Timestamp::from_nanosecond(i128::from(at_ns)).ok()).flatten()?;
+    Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn by_hour(hours: &FeatureFrame) -> Result<String, LabError> {
