@@ -41,7 +41,7 @@ impl<'a> Slim<'a> {
 
     /// The bytes that will probably be read, without looking at them.
     #[inline]
-    pub fn to_fetch(&self) -> Option<&'a [u8]> {
+    pub fn handshake_bytes(&self) -> Option<&'a [u8]> {
         Some(self.payload).filter(|_| self.handshake)
     }
 

@@ -178,12 +178,12 @@ impl<'m> Reader<'m> {
             }
         }
         (decoded..load.frames.len()).for_each(|place| load.decode(place));
-        load.to_touch = self.to_touch(source);
+        load.to_touch = self.next_to_touch(source);
         !load.is_last
     }
 
     /// What the sensor's thread shall touch next, where there is one file and it is mapped.
-    fn to_touch(&mut self, source: &impl PacketSource) -> &'m [u8] {
+    fn next_to_touch(&mut self, source: &impl PacketSource) -> &'m [u8] {
         let (maps, place) = (self.maps, source.place_in_map());
         let ([Some(map)], Some((_, at))) = (maps, place) else { return &[] };
         let to = at.saturating_add(TOUCHED_AHEAD).min(map.len());
@@ -235,7 +235,7 @@ impl Load<'_> {
     #[inline]
     fn fetch(&self, place: usize) {
         match self.frames.get(place).map(|frame| &frame.data) {
-            Some(Data::V4(_, slim) | Data::V6(slim)) => slim.to_fetch().into_iter().for_each(fetch),
+            Some(Data::V4(_, slim) | Data::V6(slim)) => slim.handshake_bytes().into_iter().for_each(fetch),
             Some(Data::Mapped(_, data)) => fetch(data.get(..HEADER_BYTES).unwrap_or(data)),
             Some(Data::Copied(..)) | None => {}
         }
