@@ -1,7 +1,8 @@
 //! Leaving a fit before its end: whoever watches raises a flag, and every fit of that thread ends at its next tree or batch.
 //!
 //! Promises: a fit that nobody stops is the same to the bit; a fit that was stopped gives [`ModelError::Stopped`] and no half model; a flag
-//! holds for the work it was given for, also where that panics, and for no other thread.
+//! holds for the work it was given for, also where that panics, and for no other. Threads of the pool are lent to whatever waits, so an
+//! ensemble takes the flag from the thread that asked, and carries it ([`Stop::hold`]) to those that fit its voices.
 //! Read next: `eif/algorithm.rs`, `gbdt/algorithm.rs`, `autoencoder/algorithm.rs` (where it is looked at).
 
 use std::cell::RefCell;
@@ -11,11 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{ModelError, Result};
 
 thread_local! {
-    /// The flag of the work that this thread is at.
+    /// The flag of the work that this thread was asked for.
     static STOP: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+    /// What this thread fits a voice for, where another one asked.
+    static HELD: RefCell<Option<Stop>> = const { RefCell::new(None) };
 }
 
-/// Does `work`; fits in it end with [`ModelError::Stopped`] soon after `flag` is raised.
+/// Does `work`; fits in it end with [`ModelError::Stopped`] soon after `flag` is raised. Not for a thread of rayon's pool, which is lent to others.
 pub fn unless<T>(flag: &Arc<AtomicBool>, work: impl FnOnce() -> T) -> T {
     struct Before(Option<Arc<AtomicBool>>);
     impl Drop for Before {
@@ -32,8 +35,26 @@ pub fn unless<T>(flag: &Arc<AtomicBool>, work: impl FnOnce() -> T) -> T {
 pub(crate) struct Stop(Option<Arc<AtomicBool>>);
 
 impl Stop {
-    pub(crate) fn of_this_thread() -> Self {
+    /// Of the work that was asked of this thread.
+    pub(crate) fn asked() -> Self {
         Self(STOP.with_borrow(Clone::clone))
+    }
+
+    /// Of the voice that is fitted here.
+    pub(crate) fn of_this_thread() -> Self {
+        HELD.with_borrow(Clone::clone).unwrap_or_else(Self::asked)
+    }
+
+    /// Does `work` for whoever holds this flag, on whatever thread.
+    pub(crate) fn hold<T>(&self, work: impl FnOnce() -> T) -> T {
+        struct Before(Option<Stop>);
+        impl Drop for Before {
+            fn drop(&mut self) {
+                HELD.set(self.0.take());
+            }
+        }
+        let _before = Before(HELD.replace(Some(self.clone())));
+        work()
     }
 
     /// An error once the flag is raised.
@@ -71,7 +92,8 @@ mod tests {
         let free = fit().unwrap().digest();
         assert_eq!(unless(&flag, fit).unwrap().digest(), free);
         flag.store(true, Ordering::Relaxed);
-        assert!(matches!(unless(&flag, fit), Err(ModelError::Stopped { .. })));
+        let stopped = unless(&flag, fit).map(drop);
+        assert!(matches!(stopped, Err(ModelError::Stopped { .. })), "{stopped:?}");
         let (eif, autoencoder, boosted) = (
             EifParams::default().check().unwrap(),
             AutoencoderParams::default().check().unwrap(),

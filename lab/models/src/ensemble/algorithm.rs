@@ -13,6 +13,7 @@ use super::verdict::Severity;
 use crate::anomaly::{StratifiedFolds, out_of_fold_scores};
 use crate::error::Result;
 use crate::matrix::{Matrix, check_labels};
+use crate::stop::Stop;
 use crate::voice::Fit;
 
 const OPERATION: &str = "fitting the ensemble";
@@ -48,9 +49,13 @@ impl Ensemble {
     pub fn fit_on(&self, data: TrainingData<'_>, seed: u64) -> Result<EnsembleModel> {
         let baseline = data.baseline;
         let rows = Baseline::new(baseline, seed);
-        let forest = || calibrated(&self.eif, &rows, baseline, self.weights[0], seed);
-        let network = || self.autoencoder.as_ref().map(|network| calibrated(network, &rows, baseline, self.weights[1], seed));
-        let trees = || data.labelled.map(|(matrix, labels)| self.boosted_voice(matrix, labels, seed));
+        let stop = Stop::asked();
+        let forest = || stop.hold(|| calibrated(&self.eif, &rows, baseline, self.weights[0], seed));
+        let network = || {
+            let fit = |network| calibrated(network, &rows, baseline, self.weights[1], seed);
+            stop.hold(|| self.autoencoder.as_ref().map(fit))
+        };
+        let trees = || stop.hold(|| data.labelled.map(|(matrix, labels)| self.boosted_voice(matrix, labels, seed)));
         // Side by side: the network learns batch by batch and leaves threads idle.
         let (network, (forest, trees)) = rayon::join(network, || rayon::join(forest, trees));
         let mut unsupervised = vec![forest?];
