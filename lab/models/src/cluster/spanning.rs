@@ -461,7 +461,7 @@ mod tests {
         for (seed, columns, rounded) in [(1, 2, true), (2, 3, true), (3, 7, false), (4, 20, false), (5, 17, true)] {
             let mut rng = Rng::stream(seed, 0);
             let mut value = |row: usize| {
-                let value = rng.normal() * if row % 10 == 0 { 20.0 } else { 1.0 } + (row % 3) as f64 * 6.0;
+                let value = rng.normal() * if row.is_multiple_of(10) { 20.0 } else { 1.0 } + (row % 3) as f64 * 6.0;
                 if rounded { value.round() } else { value }
             };
             let values = (0..400 * columns).map(|place| value(place / columns)).collect();
