@@ -34,6 +34,21 @@ fn visit(site: &Site, running: &Running, numbers: std::ops::Range<u32>) {
     running.wait_for("/metrics", |_, body| metric(body, &acknowledged("http")) == u64::from(numbers.end));
 }
 
+/// Waits until a thread of the program stands before a pipe that nobody reads from; where the kernel does not tell, for two seconds.
+#[allow(clippy::disallowed_methods, reason = "waits for a process")]
+fn wait_until_stuck(running: &Running) {
+    running.wait_for("/metrics", |_, body| metric(body, "ja4_rows_total{fate=\"received\",sink=\"file\"}") > 0);
+    let threads = format!("/proc/{}/task", running.child.id());
+    let stuck = || {
+        let mut threads = std::fs::read_dir(&threads).into_iter().flatten().flatten();
+        threads.any(|thread| std::fs::read(thread.path().join("wchan")).is_ok_and(|place| place == b"wait_for_partner"))
+    };
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while !stuck() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Each request stands in the file once.
 fn assert_complete(site: &Site, name: &str) {
     let mut numbers: Vec<u32> =
@@ -81,6 +96,7 @@ fn a_sink_that_never_returns_is_left_behind() {
     let settings = [&settings[..], &["--network-delay-ms", "0", "--window-ms", "50"]].concat();
     let mut running = site.start(&[&settings[..], &["--stop-ms", "0"]].concat());
     visit(&site, &running, 0..REQUESTS);
+    wait_until_stuck(&running);
     let status = end(&site, &mut running);
     let log = std::fs::read_to_string(site.path("log")).unwrap();
     assert_eq!(status.code(), Some(1), "{log}");
