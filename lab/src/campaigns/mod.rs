@@ -26,6 +26,7 @@ pub use self::decide::{Decision, Field, Kind, decide};
 pub(crate) use self::group::{Software, software};
 use self::identity::Known;
 pub use self::session::{Session, network_of};
+use crate::cycle::watch::{RUN, Watch};
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
 use crate::rows::{Columns, Rows, short_id};
@@ -96,12 +97,22 @@ pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, most: u
 }
 
 /// Brings campaigns and fleets up to date after a scoring run. A grouping that fails is a sentence in `notes`: the scores stand.
-pub fn after_scores(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, most: usize, notes: &mut Vec<String>) {
+pub(crate) fn after_scores(
+    store: &dyn Store,
+    frame: &FeatureFrame,
+    (scored_run, most): (&str, usize),
+    watch: &Watch,
+    notes: &mut Vec<String>,
+) {
     let hours = frame.int("win_ms").unwrap_or_default();
     let (Some(first), Some(last)) = (hours.iter().min(), hours.iter().max()) else { return };
     // A fleet is looked for over a week: in one hour it may show a single address.
     let week = last.saturating_sub(7 * 86_400_000);
-    let fleets = |_| crate::fleets::update(store, week.min(*first), last.saturating_add(1), scored_run);
+    watch.begins(RUN, "campaigns");
+    let fleets = |_| {
+        watch.begins(RUN, "fleets");
+        crate::fleets::update(store, week.min(*first), last.saturating_add(1), scored_run)
+    };
     if let Err(error) = update(store, frame, scored_run, most).and_then(fleets) {
         notes.push(format!("scores are written, but grouping them failed: {error}"));
     }

@@ -261,6 +261,9 @@ pub struct ScoreArgs {
     /// Keep the result beside the verdicts in force, under this name, instead of putting it in force.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "save_model"])]
     pub keep_as: Option<String>,
+    /// Say on stderr how long each part took.
+    #[arg(long)]
+    pub timings: bool,
     /// Form of the summary.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub summary: SummaryFormat,

@@ -67,6 +67,11 @@ impl Console {
         self.error_line("ja4-lab", "\u{1b}[31m", text);
     }
 
+    /// One line of a table of times, which was asked for.
+    pub fn timing(&self, text: &str) {
+        self.error_line("time", "\u{1b}[2m", text);
+    }
+
     /// Rows to stdout.
     pub fn rows(&self, batches: &[RecordBatch], format: RowFormat) -> Result<(), LabError> {
         let mut out = BufWriter::new(io::stdout().lock());

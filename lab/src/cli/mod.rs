@@ -26,6 +26,7 @@ mod replay;
 mod rules;
 mod score;
 mod synth;
+mod timings;
 
 use std::process::ExitCode;
 

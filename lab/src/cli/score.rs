@@ -10,8 +10,10 @@ use ja4_replay::store::{self, Contents, OpenOptions, Store};
 
 use super::args::{AnomalyArgs, ScoreArgs, SummaryFormat};
 use super::console::Console;
+use super::timings::Timings;
 use crate::anomaly::{self, Scored};
 use crate::cycle::settings::Settings;
+use crate::cycle::watch::{RUN, Watch};
 use crate::cycle::{self, CyclePlan};
 use crate::error::LabError;
 use crate::{rescore, sessions};
@@ -20,6 +22,7 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
     if let Some(name) = &args.keep_as {
         crate::audit::check_name("--keep-as", name)?;
     }
+    let timings = Timings::default();
     let plan = CyclePlan {
         settings: Settings::parse(&args.settings)?,
         load: args.model.clone(),
@@ -27,6 +30,7 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
         from_ms: args.from.as_deref().map(parse_time).transpose()?,
         to_ms: args.to.as_deref().map(parse_time).transpose()?,
         keep_as: args.keep_as.clone().map(|name| (name, Console::now_ns())),
+        watch: if args.timings { timings.watch() } else { Watch::default() },
         ..CyclePlan::default()
     };
     if !store::may_exist(&args.db) {
@@ -45,10 +49,14 @@ pub fn run(args: &ScoreArgs, threads: usize, console: &Console) -> Result<(), La
         store.checkpoint()?;
         report.notes.push(format!("kept as {name:?}; the verdicts in force are unchanged"));
     }
+    timings.add(RUN, "digest of the scores");
     if report.features_digest.is_empty() {
         report.features_digest = store.digest(Contents::Features)?;
     }
     report.scores_digest = store.digest(Contents::Scores)?;
+    if args.timings {
+        timings.print(console);
+    }
     for note in &report.notes {
         console.note(note);
     }

@@ -14,6 +14,7 @@ pub mod reason;
 mod sample;
 pub mod settings;
 mod task;
+pub mod watch;
 pub mod workshop;
 mod write;
 
@@ -30,6 +31,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::settings::Settings;
 use self::task::Task;
+use self::watch::{RUN, Watch};
 use crate::catalogue::{Catalogue, ModelKind};
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
@@ -59,6 +61,8 @@ pub struct CyclePlan {
     pub fit_missing: bool,
     /// Keep the result under this name, with the driver's clock (ns since 1970), instead of putting it in force.
     pub keep_as: Option<(String, i64)>,
+    /// Hears which part begins.
+    pub watch: Watch,
 }
 
 /// What a run found.
@@ -127,7 +131,10 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         return Err(LabError::Ask(text.to_owned()));
     }
     let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
+    let begins = |part| plan.watch.begins(RUN, part);
+    begins("features read from the store");
     let batches = feature_batches(store, plan)?;
+    begins("table and its digest");
     let whole = plan.from_ms.is_none() && plan.to_ms.is_none();
     let digest = || if whole { features_digest(&batches) } else { Ok(String::new()) };
     let (features_digest, frame) = rayon::join(digest, || FeatureFrame::from_batches(&batches));
@@ -138,6 +145,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         report.notes.push("no sessions to score: nothing is stored in this time range".to_owned());
         return Ok(report);
     }
+    begins("labels, baseline, claims");
     let hours = (plan.from_ms.unwrap_or(i64::MIN / 2), plan.to_ms.unwrap_or(i64::MAX / 2));
     let by_identity = baseline::exclusions(&frame, &plan.settings)?;
     let labels = labels::of_sessions(store, &frame, by_identity, &plan.settings, hours)?;
@@ -150,6 +158,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         let rows: Vec<usize> = indices(&has_handshake, kind == ModelKind::Complete);
         Task { plan, catalogue: &catalogue, frame: &frame, labels: &labels, claims: &claims, ids: &ids, kind, rows }
     });
+    begins("models");
     // Side by side: each has stretches that one thread does alone.
     let tasks: Vec<Task<'_>> = tasks.filter(|task| !task.rows.is_empty()).collect();
     let judged = tasks.into_par_iter().map(|task| task.run()).collect::<Result<Vec<_>, LabError>>()?;
@@ -162,6 +171,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     if plan.fit_only {
         return Ok(report);
     }
+    begins("scores written");
     verdicts.sort_by_key(|verdict| verdict.row);
     allow(&frame, &plan.settings, &mut verdicts)?;
     report.anomalies = count(verdicts.iter().filter(|verdict| verdict.anomaly).count());
@@ -171,9 +181,11 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     }
     let run_id = run_id(&plan.settings, &report);
     write::write(store, &frame, &ids, &verdicts, &run_id)?;
+    begins("baseline remembered");
     crate::rescore::remember(store, &frame, &labels.exclusions)?;
     let most = usize::try_from(plan.settings.cluster_max).unwrap_or(usize::MAX);
-    crate::campaigns::after_scores(store, &frame, &run_id, most, &mut report.notes);
+    crate::campaigns::after_scores(store, &frame, (&run_id, most), &plan.watch, &mut report.notes);
+    begins("checkpoint");
     store.checkpoint()?;
     Ok(report)
 }

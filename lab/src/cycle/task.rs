@@ -58,6 +58,7 @@ impl Task<'_> {
     /// Fits or loads, scores, explains.
     pub(super) fn run(&self) -> Result<Judged, LabError> {
         let settings = &self.plan.settings;
+        let begins = |part| self.plan.watch.begins(self.kind.as_str(), part);
         let mut notes = Vec::new();
         let Fitted { models, values, matrix, spans, learnt_from } = self.fitted(&mut notes)?;
         if let Some(folder) = &self.plan.save {
@@ -66,9 +67,11 @@ impl Task<'_> {
         if self.plan.fit_only {
             return Ok(Judged { notes, ..Judged::default() });
         }
+        begins("scores");
         let opinions = models.score(&matrix)?;
         let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
         let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
+        begins("explanations");
         let explained = Explained::new(&models, &matrix, &opinions, threshold, settings.explain_max)?;
         let model_id = models.id();
         let report = ModelReport {
@@ -79,7 +82,9 @@ impl Task<'_> {
             threshold,
             id: model_id.clone(),
         };
+        begins("nearest changes");
         let changes = self.changes(&models, &values, &spans, &opinions, threshold)?;
+        begins("reasons");
         let verdict = |(index, (opinion, row)): (usize, (models::Opinion, &usize))| {
             let row = *row;
             let change = changes.get(&index).map_or(&[][..], Vec::as_slice);
@@ -124,10 +129,13 @@ impl Task<'_> {
     /// The voices, fitted or loaded, with the sessions they speak about.
     pub(super) fn fitted(&self, notes: &mut Vec<String>) -> Result<Fitted, LabError> {
         let settings = &self.plan.settings;
+        let begins = |part| self.plan.watch.begins(self.kind.as_str(), part);
+        begins("matrix");
         let values = self.frame.values(self.catalogue, self.kind, &self.rows)?;
         let values = self.switched_off(values, &settings.without)?;
         let matrix = shaped(self.catalogue, self.kind, &values)?;
         let fit_on = self.fit_rows(notes);
+        begins("fit");
         let models = match self.kept_models(notes) {
             Some(folder) => ModelSet::load(folder, self.kind, matrix.features())?,
             None => {

@@ -1,7 +1,8 @@
 //! Appending rows once: Arrow columns through the appender, minus the rows whose key is stored already.
 //!
 //! Promises: all chunks of a call are stored or none; a key is never stored twice, whoever sent it; a row later than everything
-//! stored costs no look-up, any other one look at the key columns of its chunk's time range.
+//! stored costs no look-up; of any others, as many as a transaction should take share one look at the key columns of their time range,
+//! so that rows that come in no order at all do not read all keys for each chunk. What is remembered of a look is bounded by the rows asked about.
 //!
 //! Read next: `../chunk.rs`, `sql/duckdb/queries/existing_keys.sql`.
 
@@ -13,7 +14,7 @@ use hashbrown::HashSet;
 use super::{DuckDb, sql};
 use crate::ReplayError;
 use crate::digest::WrittenDigest;
-use crate::store::chunk::{Chunk, ChunkTable, Key};
+use crate::store::chunk::{CHUNKS_PER_TRANSACTION, Chunk, ChunkTable, Key};
 use crate::store::{Appended, TableName};
 
 /// What this connection knows of the stored rows without asking.
@@ -71,6 +72,8 @@ struct Target<'a> {
     existing: &'static str,
     /// Latest row that was there before the transaction.
     stored_ns: i64,
+    /// Chunks whose rows may be stored already; looked up together.
+    waiting: Vec<Chunk>,
     seen: HashSet<Key>,
     done: Done,
 }
@@ -88,12 +91,27 @@ impl<'a> Target<'a> {
         let appender =
             store.connection.appender_to_db(table.table, table.schema).map_err(|error| store.fail("append rows", &error))?;
         let done = Done { keys: Vec::new(), hashes: Vec::new(), skipped: 0, newest_ns: stored_ns };
-        Ok(Self { store, appender, existing, stored_ns, seen: HashSet::new(), done })
+        Ok(Self { store, appender, existing, stored_ns, waiting: Vec::new(), seen: HashSet::new(), done })
     }
 
     fn add(&mut self, chunk: Chunk) -> Result<(), ReplayError> {
+        // Behind a chunk that waits, later ones wait as well: of rows that come twice the first is kept.
+        if chunk.first_ns > self.stored_ns && self.waiting.is_empty() {
+            return self.put(chunk, &HashSet::new());
+        }
+        self.waiting.push(chunk);
+        if self.waiting.len() < CHUNKS_PER_TRANSACTION { Ok(()) } else { self.settle() }
+    }
+
+    /// Stores what waits, minus what is stored.
+    fn settle(&mut self) -> Result<(), ReplayError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let stored = self.stored(&waiting)?;
+        waiting.into_iter().try_for_each(|chunk| self.put(chunk, &stored))
+    }
+
+    fn put(&mut self, chunk: Chunk, stored: &HashSet<Key>) -> Result<(), ReplayError> {
         let rows = chunk.rows();
-        let stored = if chunk.first_ns > self.stored_ns { HashSet::new() } else { self.stored(chunk.first_ns, chunk.last_ns)? };
         let last_ns = chunk.last_ns;
         let chunk = chunk
             .filter(|key| !stored.contains(&key) && self.seen.insert(key))
@@ -112,18 +130,23 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// Keys stored before, in a range of time.
-    fn stored(&self, first_ns: i64, last_ns: i64) -> Result<HashSet<Key>, ReplayError> {
+    /// Those keys of `chunks` that were stored before.
+    fn stored(&self, chunks: &[Chunk]) -> Result<HashSet<Key>, ReplayError> {
+        let early = || chunks.iter().filter(|chunk| chunk.first_ns <= self.stored_ns);
+        let Some(first_ns) = early().map(|chunk| chunk.first_ns).min() else { return Ok(HashSet::new()) };
+        let last_ns = early().map(|chunk| chunk.last_ns).max().unwrap_or(first_ns).min(self.stored_ns);
+        let asked: HashSet<Key> = early().flat_map(|chunk| chunk.keys.iter().copied()).collect();
         let fail = |error: duckdb::Error| self.store.fail("look for rows stored before", &error);
         let mut statement = self.store.connection.prepare_cached(self.existing).map_err(fail)?;
-        let mut keys = HashSet::new();
-        for batch in statement.stream_arrow(params![first_ns, last_ns.min(self.stored_ns)]).map_err(fail)? {
-            keys.extend(pairs(&batch.map_err(fail)?));
+        let mut stored = HashSet::new();
+        for batch in statement.stream_arrow(params![first_ns, last_ns]).map_err(fail)? {
+            stored.extend(pairs(&batch.map_err(fail)?).into_iter().filter(|key| asked.contains(key)));
         }
-        Ok(keys)
+        Ok(stored)
     }
 
     fn flush(mut self) -> Result<Done, ReplayError> {
+        self.settle()?;
         self.appender.flush().map_err(|error| self.store.fail("append rows", &error))?;
         Ok(self.done)
     }
@@ -151,4 +174,41 @@ fn pairs(batch: &RecordBatch) -> Vec<Key> {
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use ja4_join::row::HttpLogRow;
+
+    use super::super::{DuckDb, DuckDbOptions};
+    use crate::store::{Contents, Store as _};
+
+    #[test]
+    fn rows_that_come_in_no_order_and_twice_are_stored_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = DuckDb::open(&folder.path().join("x.duckdb"), &DuckDbOptions::default()).unwrap();
+        store.migrate().unwrap();
+        // Enough chunks that some wait for others, and more than one look is taken.
+        let rows: Vec<HttpLogRow> = (0..130_000_i64)
+            .map(|n| HttpLogRow {
+                row_hi: n,
+                row_lo: n * 7,
+                ts_ns: (n * 7_919) % 130_003,
+                src_ip: "192.0.2.1".into(),
+                ..HttpLogRow::unknown()
+            })
+            .collect();
+        let first = rows.get(..20_000).unwrap();
+        let added = |store: &mut DuckDb, rows: &[HttpLogRow]| {
+            let done = store.append(rows).unwrap();
+            (done.added, done.skipped)
+        };
+        assert_eq!(added(&mut store, first), (20_000, 0));
+        assert_eq!(added(&mut store, &rows), (110_000, 20_000));
+        assert_eq!(added(&mut store, &[first, first].concat()), (0, 40_000));
+        let mut at_once = DuckDb::open(&folder.path().join("y.duckdb"), &DuckDbOptions::default()).unwrap();
+        at_once.migrate().unwrap();
+        assert_eq!(added(&mut at_once, &[&rows, first].concat()), (130_000, 20_000));
+        assert_eq!(store.digest(Contents::Rows).unwrap(), at_once.digest(Contents::Rows).unwrap());
+    }
 }

@@ -60,3 +60,25 @@ impl DuckDb {
         Ok(digest.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use duckdb::arrow::array::AsArray as _;
+    use duckdb::arrow::datatypes::Int64Type;
+
+    use super::super::{DuckDb, DuckDbOptions};
+    use crate::store::Store as _;
+
+    #[test]
+    fn an_answer_of_many_rows_comes_in_the_order_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            DuckDb::open(&folder.path().join("x.duckdb"), &DuckDbOptions { threads: 2, ..DuckDbOptions::default() }).unwrap();
+        let text = "SELECT n FROM (SELECT CAST((i * 7919) % 400000 AS BIGINT) AS n FROM range(400000) AS r(i)) ORDER BY n";
+        for _ in 0..3 {
+            let numbers = store.query(text).unwrap();
+            let numbers = numbers.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+            assert!(numbers.eq(0..400_000));
+        }
+    }
+}
