@@ -63,6 +63,8 @@ stage() {
   install -Dm644 "$work/copyright" "$doc/copyright"
   if [ -x "$from/ja4-lab" ]; then
     install -Dm644 packaging/grafana.json "$root/usr/share/$name/grafana.json"
+    # What `ja4-lab demo` replays: the first command that anyone tries.
+    for file in datasets/recorded/site-small/*; do install -Dm644 "$file" "$root/usr/share/$name/$file"; done
     install -Dm644 packaging/prometheus-rules.yml "$root/usr/share/$name/prometheus-rules.yml"
     # By the program as it was built: the packed one may need libraries that this system calls otherwise.
     "$work/here/ja4-lab" man --output "$root/usr/share/man/man1"

@@ -121,10 +121,56 @@ pub fn list(root: &Path) -> Result<Vec<Dataset>, LabError> {
     folders.iter().map(|folder| Dataset::open(folder)).collect()
 }
 
-/// The folder of recorded data sets: beside the program's source when it runs from a checkout, else below the working folder.
+/// The folder of recorded data sets: the first of [`places`] that is there, else the first of them, so that a message can name it.
 #[must_use]
 pub fn default_root() -> PathBuf {
+    let mut places = places();
+    let found = places.iter().position(|place| place.is_dir()).unwrap_or(0);
+    places.swap_remove(found)
+}
+
+/// Where recorded data sets are looked for, in this order: below the working folder, in the checkout that holds the program or that it
+/// was built from, where a package puts them beside the program's folder.
+#[must_use]
+pub fn places() -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from("datasets/recorded")];
+    let program = std::env::current_exe().ok();
+    // target/release/ja4-lab, or target/release/deps/it-…: the checkout is one of the folders above.
+    let above = program.iter().flat_map(|path| path.ancestors().skip(2).take(3));
+    places.extend(above.filter(|folder| folder.join("Cargo.toml").is_file()).map(|folder| folder.join("datasets/recorded")));
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/recorded");
-    let here = PathBuf::from("datasets/recorded");
-    if here.is_dir() { here } else { checkout.canonicalize().unwrap_or(checkout) }
+    places.push(checkout.canonicalize().unwrap_or(checkout));
+    let prefix = program.as_deref().and_then(|path| path.ancestors().nth(2));
+    places.extend(prefix.map(|prefix| prefix.join("share/ja4-platform/datasets/recorded")));
+    places
+}
+
+/// The recorded set of this name.
+///
+/// # Errors
+/// It is in none of [`places`]; the message names them.
+pub fn recorded(name: &str) -> Result<PathBuf, LabError> {
+    let places = places();
+    places.iter().map(|place| place.join(name)).find(|folder| folder.join("manifest.toml").is_file()).ok_or_else(|| {
+        let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        LabError::Ask(format!(
+            "find the recorded data set {name}: it is not in {}; name its folder with --dataset, or work in a checkout of the project",
+            looked.join(", ")
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_set_of_the_demo_is_found_and_another_name_is_told_with_every_place_that_was_looked_in() {
+        assert!(recorded("site-small").unwrap().join("manifest.toml").is_file());
+        let said = recorded("site-of-nobody").unwrap_err().to_string();
+        assert!(said.contains("site-of-nobody") && said.contains("--dataset"), "{said}");
+        for place in places() {
+            assert!(said.contains(&place.display().to_string()), "{said}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::sessions;
 const DEMO_SET: &str = "site-small";
 
 pub fn run(args: &DemoArgs, threads: usize, console: &Console) -> Result<(), LabError> {
-    let folder = args.dataset.clone().unwrap_or_else(|| dataset::default_root().join(DEMO_SET));
+    let folder = args.dataset.clone().map_or_else(|| dataset::recorded(DEMO_SET), Ok)?;
     let set = Dataset::open(&folder)?;
     let db = args.db.clone().unwrap_or_else(fresh_path);
     if db.exists() {
