@@ -20,7 +20,7 @@ use crate::record::ConnectionRecord;
 use crate::sensor::{Counters, RenderRecord, Sensor, SensorConfig, SensorSink};
 use crate::shard;
 use crate::source::PacketSource;
-use crate::source::merge::MergedSource;
+use crate::source::merge::{MergedSource, Taken};
 use crate::source::open::{FileSource, expand, open, open_streaming};
 
 /// Packets between two looks at progress.
@@ -49,6 +49,8 @@ pub struct Summary {
     pub policies: Vec<PolicyReport>,
     /// Captures read.
     pub files: usize,
+    /// What was read of each of them, in the order of their names.
+    pub captures: Vec<CaptureRead>,
     /// Captures that could not be read, each with a plain sentence.
     pub failed_files: Vec<String>,
     /// Places of damage, at most 1,000.
@@ -56,6 +58,21 @@ pub struct Summary {
     /// Places of damage in all.
     pub damage_count: u64,
     /// Earliest packet, nanoseconds since 1970.
+    pub first_ns: Option<i64>,
+    /// Latest packet.
+    pub last_ns: Option<i64>,
+}
+
+/// What was read of one capture.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct CaptureRead {
+    /// The file, as named by the caller or found in a folder.
+    pub path: PathBuf,
+    /// Packets.
+    pub packets: u64,
+    /// Places of damage, of the first 1,000 of the run.
+    pub damaged: u64,
+    /// Earliest packet, nanoseconds since 1970; none without packets.
     pub first_ns: Option<i64>,
     /// Latest packet.
     pub last_ns: Option<i64>,
@@ -146,7 +163,10 @@ pub fn run_files<S: SensorSink>(
     for file in files {
         // Threads share mapped bytes; a single one is faster with large reads, which also leave the data in its cache.
         match if options.threads > 1 { open(&file) } else { open_streaming(&file) } {
-            Ok(source) => sources.push(source),
+            Ok(source) => {
+                sources.push(source);
+                summary.captures.push(CaptureRead { path: file, ..CaptureRead::default() });
+            }
             Err(error) => {
                 summary.failed_files.push(error.to_string());
                 first_error.get_or_insert(error);
@@ -167,15 +187,43 @@ pub fn run_files<S: SensorSink>(
     let done = match <[FileSource; 1]>::try_from(sources) {
         Ok([FileSource::Pcap(mut only)]) => drive(&mut only, options, secrets.as_deref(), sink, &mut summary, progress),
         Ok([mut only]) => drive(&mut only, options, secrets.as_deref(), sink, &mut summary, progress),
-        Err(several) => drive(&mut MergedSource::new(several), options, secrets.as_deref(), sink, &mut summary, progress),
+        Err(several) => {
+            let mut merged = MergedSource::new(several);
+            let done = drive(&mut merged, options, secrets.as_deref(), sink, &mut summary, progress);
+            summary.note_taken(merged.taken());
+            done
+        }
     };
     if done.is_break() {
         return Err(CaptureError::Stopped);
     }
+    summary.note_captures();
     Ok(summary)
 }
 
 impl Summary {
+    /// Keeps what a merge took of each of its files.
+    fn note_taken(&mut self, taken: &[Taken]) {
+        for (capture, taken) in self.captures.iter_mut().zip(taken) {
+            capture.packets = taken.packets;
+            if taken.packets > 0 {
+                (capture.first_ns, capture.last_ns) = (Some(taken.first_ns), Some(taken.last_ns));
+            }
+        }
+    }
+
+    /// Gives each capture its damage, and a single one what the whole run met.
+    fn note_captures(&mut self) {
+        if let [only] = self.captures.as_mut_slice() {
+            (only.packets, only.first_ns, only.last_ns) = (self.counters.packets, self.first_ns, self.last_ns);
+        }
+        for capture in &mut self.captures {
+            let name = capture.path.display().to_string();
+            let places = self.damage.iter().filter(|damage| damage.file == name).count();
+            capture.damaged = u64::try_from(places).unwrap_or(u64::MAX);
+        }
+    }
+
     /// Keeps places of damage up to the bound, counts all.
     pub(crate) fn note_damage(&mut self, damage: Vec<Damage>) {
         for damage in damage {

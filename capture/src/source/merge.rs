@@ -13,10 +13,22 @@ use crate::error::Damage;
 use crate::source::map::FileMap;
 use crate::source::{Packet, PacketSource};
 
+/// What was read of one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Packets.
+    pub packets: u64,
+    /// Time of the earliest, nanoseconds since 1970; above `last_ns` where there is none.
+    pub first_ns: i64,
+    /// Time of the latest.
+    pub last_ns: i64,
+}
+
 /// Merges sources; their order breaks ties.
 #[derive(Debug)]
 pub struct MergedSource<S> {
     sources: Vec<S>,
+    taken: Vec<Taken>,
     /// Time of each source's head and its place; the current one is not in here.
     heads: BinaryHeap<Reverse<(i64, usize)>>,
     current: Option<usize>,
@@ -29,7 +41,14 @@ impl<S: PacketSource> MergedSource<S> {
     /// Merges `sources`.
     #[must_use]
     pub fn new(sources: Vec<S>) -> Self {
-        Self { sources, heads: BinaryHeap::new(), current: None, started: false, secrets_seen: false }
+        let taken = sources.iter().map(|_| Taken { packets: 0, first_ns: i64::MAX, last_ns: i64::MIN }).collect();
+        Self { sources, taken, heads: BinaryHeap::new(), current: None, started: false, secrets_seen: false }
+    }
+
+    /// What was read of each source, in their order.
+    #[must_use]
+    pub fn taken(&self) -> &[Taken] {
+        &self.taken
     }
 
     fn load(&mut self, place: usize) {
@@ -37,7 +56,13 @@ impl<S: PacketSource> MergedSource<S> {
             && source.advance()
         {
             self.secrets_seen |= source.has_secrets();
-            self.heads.push(Reverse((source.packet().ts_ns, place)));
+            let ts_ns = source.packet().ts_ns;
+            self.heads.push(Reverse((ts_ns, place)));
+            if let Some(taken) = self.taken.get_mut(place) {
+                taken.packets = taken.packets.saturating_add(1);
+                taken.first_ns = taken.first_ns.min(ts_ns);
+                taken.last_ns = taken.last_ns.max(ts_ns);
+            }
         }
     }
 }

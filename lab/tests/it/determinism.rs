@@ -30,6 +30,23 @@ fn thread_count_and_file_order_do_not_change_a_digest() {
     ];
     let split: serde_json::Value = serde_json::from_str(&lab_ok(&arguments)).unwrap();
     assert_eq!(digests(&one), digests(&split));
+
+    // What is kept of each file: records and times, and in pieces as much as in whole.
+    let whole = inputs(&folder.path().join("one.duckdb"));
+    assert_eq!(whole, inputs(&db));
+    assert_eq!(whole[0]["records"], one["packets"]);
+    assert_eq!(whole[1]["records"], one["rows"]);
+    let stored = "SELECT min(ts_ns) AS first_ns, max(ts_ns) AS last_ns FROM ja4_logs.http_logs";
+    let stored = &query(&db, stored)[0];
+    assert_eq!((&whole[1]["first_ns"], &whole[1]["last_ns"]), (&stored["first_ns"], &stored["last_ns"]));
+    assert!(whole[0]["first_ns"].as_i64() < whole[1]["first_ns"].as_i64(), "a handshake comes before its request: {whole:?}");
+}
+
+/// Records and times of the inputs, captures first.
+fn inputs(db: &std::path::Path) -> Vec<serde_json::Value> {
+    let sql = "SELECT kind, CAST(sum(records) AS BIGINT) AS records, min(first_ns) AS first_ns, max(last_ns) AS last_ns \
+               FROM ja4_processing.inputs GROUP BY kind ORDER BY kind";
+    query(db, sql)
 }
 
 #[test]

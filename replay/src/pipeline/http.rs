@@ -34,6 +34,8 @@ pub(super) struct OpenLog {
 pub(super) struct LogReport {
     pub records: u64,
     pub damaged: u64,
+    /// Times of its earliest and latest request.
+    pub times_ns: Option<(i64, i64)>,
     pub format: String,
     pub first: Vec<String>,
     pub notes: Vec<String>,
@@ -76,6 +78,8 @@ pub(super) fn read(
         newest_ns = newest_ns.max(ts_ns);
         if let Some(event) = head.take() {
             report.records = report.records.saturating_add(1);
+            let (first_ns, last_ns) = report.times_ns.unwrap_or((ts_ns, ts_ns));
+            report.times_ns = Some((first_ns.min(ts_ns), last_ns.max(ts_ns)));
             batch.push((event, open.source));
         }
         *head = open.log.next_event();

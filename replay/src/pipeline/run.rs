@@ -385,8 +385,15 @@ impl Outcome {
 
     fn tell_files(&self, summary: &mut ReplaySummary, captures: &[Input], logs: &[Input]) {
         for input in captures {
-            let file = FileSummary { kind: "capture".to_owned(), ..file_summary(input) };
-            summary.files.push(file);
+            let read = self.network.captures.iter().find(|read| read.path == input.path).cloned().unwrap_or_default();
+            summary.files.push(FileSummary {
+                kind: "capture".to_owned(),
+                records: read.packets,
+                damaged: read.damaged,
+                first_ns: read.first_ns,
+                last_ns: read.last_ns,
+                ..file_summary(input)
+            });
         }
         for ((input, report), (skew, applied_ns)) in logs.iter().zip(&self.http).zip(self.skews.iter().zip(&self.applied_ns)) {
             summary.damaged_http_records = summary.damaged_http_records.saturating_add(report.damaged);
@@ -394,6 +401,8 @@ impl Outcome {
                 kind: "http_log".to_owned(),
                 records: report.records,
                 damaged: report.damaged,
+                first_ns: report.times_ns.map(|(first_ns, _)| first_ns),
+                last_ns: report.times_ns.map(|(_, last_ns)| last_ns),
                 format: report.format.clone(),
                 skew_ns: Some(*applied_ns),
                 skew_support: skew.map(|estimate| u64::try_from(estimate.support).unwrap_or(u64::MAX)),
@@ -458,8 +467,8 @@ fn record(store: &dyn Store, known: &Known, state: InputState, summary: &ReplayS
             records: file.map_or(0, |file| number(file.records)),
             damaged: file.map_or(0, |file| number(file.damaged)),
             state,
-            first_ns: 0,
-            last_ns: 0,
+            first_ns: file.and_then(|file| file.first_ns).unwrap_or_default(),
+            last_ns: file.and_then(|file| file.last_ns).unwrap_or_default(),
             skew_ns: file.and_then(|file| file.skew_ns).unwrap_or_default(),
             run_id: known.run_id.clone(),
             detail: file.map(|file| file.format.clone()).unwrap_or_default(),

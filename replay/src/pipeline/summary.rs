@@ -79,6 +79,12 @@ pub struct FileSummary {
     pub records: u64,
     /// Of those, unreadable.
     pub damaged: u64,
+    /// Time of its earliest packet or request, nanoseconds since 1970 by its own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_ns: Option<i64>,
+    /// Time of its latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_ns: Option<i64>,
     /// The log's format.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub format: String,

@@ -1,9 +1,13 @@
 -- Claims that the connection contradicts, worst first: who says one thing and shows another, and how often.
 SELECT 'contradiction' AS kind, CASE WHEN kinds_n >= 3 THEN 'high' WHEN kinds_n = 2 THEN 'medium' ELSE 'low' END AS severity, src_ip, host, win_ms,
   all_n AS evidence_count,
-  concat('claims ', CASE WHEN family_v = '' THEN 'nothing' ELSE family_v END, ', of ', CAST(hits_n AS VARCHAR), ' requests against TLS ', CAST(tls_n AS VARCHAR),
-    ', HTTP/2 ', CAST(h2_n AS VARCHAR), ', client hints ', CAST(hints_n AS VARCHAR), ', ALPN ', CAST(alpn_n AS VARCHAR), ', server name ',
-    CAST(sni_n AS VARCHAR)) AS evidence, ja4, agent_v AS user_agent, lo_ns AS first_ns, hi_ns AS last_ns
+  concat('claims ', CASE WHEN family_v = '' THEN 'nothing' ELSE family_v END, '; of ', CAST(hits_n AS VARCHAR), ' requests contradicted: ',
+    substring(concat(
+      CASE WHEN tls_n > 0 THEN concat(', ', CAST(tls_n AS VARCHAR), ' by TLS') ELSE '' END,
+      CASE WHEN h2_n > 0 THEN concat(', ', CAST(h2_n AS VARCHAR), ' by HTTP/2') ELSE '' END,
+      CASE WHEN hints_n > 0 THEN concat(', ', CAST(hints_n AS VARCHAR), ' by client hints') ELSE '' END,
+      CASE WHEN alpn_n > 0 THEN concat(', ', CAST(alpn_n AS VARCHAR), ' by ALPN') ELSE '' END,
+      CASE WHEN sni_n > 0 THEN concat(', ', CAST(sni_n AS VARCHAR), ' by server name') ELSE '' END), 3)) AS evidence, ja4, agent_v AS user_agent, lo_ns AS first_ns, hi_ns AS last_ns
 FROM (
   SELECT win_ms, src_ip, ja4, host, hits_n, tls_n, h2_n, hints_n, alpn_n, sni_n, family_v, agent_v, lo_ns, hi_ns, tls_n + h2_n + hints_n + alpn_n + sni_n AS all_n,
     CASE WHEN tls_n > 0 THEN 1 ELSE 0 END + CASE WHEN h2_n > 0 THEN 1 ELSE 0 END + CASE WHEN hints_n > 0 THEN 1 ELSE 0 END
