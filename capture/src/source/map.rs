@@ -30,6 +30,27 @@ impl FileMap {
         Ok(Self(map))
     }
 
+    /// Has the pages of these bytes mapped in, as far as the system can do so at once. What it does not do happens when they are read.
+    pub fn map_in(&self, at: usize, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        self.0.advise_range(memmap2::Advice::PopulateRead, at, bytes).ok();
+        #[cfg(not(target_os = "linux"))]
+        let _ = (at, bytes);
+    }
+
+    /// Gives the pages of these bytes back, which will probably not be read again.
+    #[allow(unsafe_code)]
+    pub fn let_go(&self, at: usize, bytes: usize) {
+        // SAFETY: the map is of a file, private and never written to: pages read again are those of the file, as they would have
+        // been if the kernel had dropped them by itself.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            self.0.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, at, bytes).ok();
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (at, bytes);
+    }
+
     /// Asks the processor to fetch the bytes at `at` and the line behind them, and does not wait. Beyond the end: nothing.
     #[inline]
     #[allow(unsafe_code)]
@@ -63,16 +84,6 @@ pub fn fetch(bytes: &[u8]) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (bytes, FETCHED_BYTES);
-}
-
-/// What Linux maps in around a page that is asked for.
-const MAPPED_AT_ONCE_BYTES: usize = 64 * 1024;
-
-/// Has the pages of these bytes of a map mapped in, by reading one byte of each part that is mapped at once.
-pub fn touch(bytes: &[u8]) {
-    for part in bytes.chunks(MAPPED_AT_ONCE_BYTES) {
-        std::hint::black_box(part.first().copied());
-    }
 }
 
 impl Deref for FileMap {
