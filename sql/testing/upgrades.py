@@ -3,9 +3,9 @@
     python upgrades.py PATH/TO/ja4-lab        exit 1 and a sentence for each difference
 
 For each schema that was ever current: its migrations are applied and recorded as the program of that time did, requests (hostile ones
-too), handshakes and scores are stored, then `ja4-lab db migrate` runs twice.
-Promises: afterwards rows, features and scores read as in a database that was of today's schema from the start, to the bit; all
-migrations are recorded; the second run changes nothing. Read next: docs/MIGRATIONS.md, shared_queries.py.
+too), handshakes and scores are stored, then `ja4-lab db migrate` runs twice, and as many requests again are imported.
+Promises: afterwards rows, features, scores and all six sums read as in a database that was of today's schema from the start, to the
+bit; all migrations are recorded; the second run changes nothing. Read next: docs/MIGRATIONS.md, shared_queries.py.
 """
 import hashlib
 import pathlib
@@ -21,8 +21,13 @@ from shared_queries import ClickHouse
 
 READ = {'rows': 'SELECT * FROM ja4_logs.http_logs ORDER BY row_hi, row_lo', 'handshakes': 'SELECT * FROM ja4_logs.tls_only ORDER BY key_lo',
         'features': 'SELECT * FROM ja4_processing.view_ai_features_1h ORDER BY win_ms, src_ip, ja4, host',
-        'scores': 'SELECT * FROM ja4_processing.ml_all_scores ORDER BY win_ms, session_id',
-        'sums': 'SELECT * FROM ja4_processing.agg_host_1h ORDER BY 1, 2'}
+        'scores': 'SELECT * FROM ja4_processing.ml_all_scores ORDER BY win_ms, session_id'}
+SUMMED = ('hits, n_2xx, n_3xx, n_4xx, n_5xx, n_post, n_page, n_asset, n_sensitive, n_login_post, n_joined, n_mismatch, request_bytes_sum, response_bytes_sum, duration_us_sum, '
+          'header_count_n, header_count_sum, header_count_squares, first_ns, last_ns')
+KEYS = {'host': 'host', 'src_ip': 'src_ip', 'ja4': 'ja4', 'session': "concat(src_ip, '|', ja4, '|', host)", 'header_signature': "concat(header_order, '|', ua_family)", 'path': "concat(host, '|', path)"}
+READ['sums'] = ' UNION ALL '.join(f"SELECT '{name}' AS summed_by, win_ms, {key} AS summed_key, {SUMMED} FROM ja4_processing.agg_{name}_1h" for name, key in KEYS.items())
+READ['sums'] = f"SELECT * FROM ({READ['sums']}) AS s ORDER BY ALL"
+ROWS = 3000
 
 
 def digest(lab, db):
@@ -59,7 +64,11 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         parquet = folder / 'rows.parquet'
-        gen_rows.write(3000, parquet, hostile=True)
+        later = folder / 'later.parquet'
+        gen_rows.write(ROWS, folder / 'all.parquet', hostile=True)
+        for path, half in ((parquet, 0), (later, 1)):
+            duckdb.sql(f"COPY (SELECT * FROM read_parquet('{folder / 'all.parquet'}') WHERE row_lo % 2 IN ({half}, -{half})) TO '{path}'")
+        before = duckdb.sql(f"SELECT count(*) FROM read_parquet('{parquet}')").fetchall()[0][0]
         click = ClickHouse(folder)
         try:
             def duck_of(number):
@@ -86,11 +95,15 @@ def main():
                         applied = f'{len(migrations) - count if turn == 0 else 0} migrations applied'
                         if done.returncode != 0 or f': {applied}' not in done.stdout:
                             wrong.append(f'{engine} from {migrations[count - 1].stem}: not "{applied}" but {(done.stdout + done.stderr).strip()[:300]}')
+                    counted = int(subprocess.run([lab, '-q', 'sql', '--db', db, '--format', 'csv', 'SELECT count(*) AS n FROM ja4_logs.http_logs'], check=True, capture_output=True, text=True).stdout.split()[1])
+                    if counted != before:
+                        wrong.append(f'{engine} from {migrations[count - 1].stem}: {counted} of {before} requests are left')
+                    subprocess.run([lab, '-q', 'db', 'import', str(later), '--db', db], check=True, stdout=subprocess.DEVNULL)
                     found = digest(lab, db)
                     made += 1
                     today = today or found
-                    if found['rows'][0] != 3000 or found['scores'][0] != 3:
-                        wrong.append(f'{engine} from {migrations[count - 1].stem}: {found["rows"][0]} requests and {found["scores"][0]} scores are left of 3000 and 3')
+                    if found['rows'][0] != ROWS or found['scores'][0] != 3:
+                        wrong.append(f'{engine} from {migrations[count - 1].stem}: {found["rows"][0]} requests and {found["scores"][0]} scores are there in place of {ROWS} and 3')
                     # ClickHouse sums rows as they come in: those that came before there were sums (schema 1) are in none.
                     unsummed = {'sums'} if engine == 'clickhouse' and count == 1 else set()
                     wrong += [f'{engine} from {migrations[count - 1].stem}: {name} read differently' for name in found if name not in unsummed and found[name] != today[name]]

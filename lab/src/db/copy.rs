@@ -130,7 +130,7 @@ pub(super) fn pieces(batch: &RecordBatch, most: usize) -> Vec<RecordBatch> {
 }
 
 /// Stores chunks, a transaction's worth at a time.
-pub(super) fn append(to: &mut dyn Store, chunks: Vec<Chunk>) -> Result<Appended, LabError> {
+fn append(to: &mut dyn Store, chunks: Vec<Chunk>) -> Result<Appended, LabError> {
     let mut done = Appended::default();
     let mut chunks = chunks.into_iter().peekable();
     while chunks.peek().is_some() {

@@ -3,7 +3,7 @@
 //! Promises: columns are found by name, a missing one is unknown in every row, a column of another type is converted or refused;
 //! a file is streamed; a row that is moved in time is another row (its key says by how much), so that nothing is overwritten.
 //!
-//! Read next: `copy.rs`, `replay/join/src/row.rs` (the columns).
+//! Read next: `ahead.rs` (how), `copy.rs`, `replay/join/src/row.rs` (the columns).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use duckdb::arrow::compute::kernels::cast::{CastOptions, cast_with_options};
 use duckdb::arrow::datatypes::{DataType, Field, Int64Type};
 use ja4_replay::ReplayError;
 use ja4_replay::digest::row_hashes;
-use ja4_replay::store::chunk::{CHUNK_ROWS, Chunk, ChunkTable, request_schema};
+use ja4_replay::store::chunk::{CHUNK_ROWS, CHUNKS_PER_TRANSACTION, Chunk, ChunkTable, request_schema};
 use ja4_replay::store::duckdb::files::{self, FileForm};
 use ja4_replay::store::{self, Appended, OpenOptions, Statement, Store};
 
-use super::copy::{Slices, append, chunks, pieces};
-use super::ints;
+use super::copy::{Slices, chunks, pieces};
+use super::{ahead, ints};
 use crate::error::LabError;
 
 const NEWEST_TIME: Statement = Statement::shared(include_str!("../../../sql/shared/queries/newest_time.sql"));
@@ -82,47 +82,42 @@ fn newest(sources: &[PathBuf]) -> Result<i64, LabError> {
 }
 
 fn from_file(source: &Path, form: FileForm, shift_ns: i64, to: &mut dyn Store) -> Result<Appended, LabError> {
-    let mut done = Appended::default();
-    let mut waiting: Vec<RecordBatch> = Vec::new();
-    let mut rows = 0_usize;
-    let most = CHUNK_ROWS.saturating_mul(store::chunk::CHUNKS_PER_TRANSACTION);
-    let mut flush = |waiting: &mut Vec<RecordBatch>| -> Result<(), ReplayError> {
-        let mut chunks = Vec::new();
-        for batch in waiting.drain(..) {
-            for piece in pieces(&batch, CHUNK_ROWS) {
-                chunks.push(Chunk::of_columns(ChunkTable::Requests, piece)?);
+    let most = CHUNK_ROWS.saturating_mul(CHUNKS_PER_TRANSACTION);
+    ahead::stored(to, |put| {
+        let (mut waiting, mut rows) = (Vec::new(), 0_usize);
+        files::read(source, form, &mut |batch| {
+            rows = rows.saturating_add(batch.num_rows());
+            for piece in pieces(&conform(&batch, shift_ns, source)?, CHUNK_ROWS) {
+                waiting.push(Chunk::of_columns(ChunkTable::Requests, piece)?);
             }
-        }
-        done += to.append_chunks(&mut chunks.into_iter())?;
-        Ok(())
-    };
-    files::read(source, form, &mut |batch| {
-        rows = rows.saturating_add(batch.num_rows());
-        waiting.push(conform(&batch, shift_ns, source)?);
-        if rows >= most {
-            rows = 0;
-            flush(&mut waiting)?;
-        }
-        Ok(())
-    })?;
-    flush(&mut waiting)?;
-    Ok(done)
+            if rows >= most {
+                rows = 0;
+                put(std::mem::take(&mut waiting))?;
+            }
+            Ok(())
+        })?;
+        Ok(put(waiting)?)
+    })
 }
 
 fn from_store(from: &dyn Store, shift_ns: i64, to: &mut dyn Store) -> Result<Appended, LabError> {
-    let mut done = Appended::default();
-    for (from_ns, to_ns) in Slices::of(from, &REQUEST_MINUTES)?.spans {
-        let found = chunks(from, &REQUESTS_BETWEEN, ChunkTable::Requests, from_ns, to_ns)?;
-        let moved: Result<Vec<Chunk>, ReplayError> = found
-            .into_iter()
-            .map(|chunk| match shift_ns {
+    let spans = Slices::of(from, &REQUEST_MINUTES)?.spans;
+    let label = from.label();
+    ahead::stored(to, |put| {
+        for (from_ns, to_ns) in spans {
+            let found = chunks(from, &REQUESTS_BETWEEN, ChunkTable::Requests, from_ns, to_ns)?;
+            let moved = found.into_iter().map(|chunk| match shift_ns {
                 0 => Ok(chunk),
-                _ => Chunk::of_columns(ChunkTable::Requests, conform(&chunk.columns, shift_ns, Path::new(&from.label()))?),
-            })
-            .collect();
-        done += append(to, moved?)?;
-    }
-    Ok(done)
+                _ => Chunk::of_columns(ChunkTable::Requests, conform(&chunk.columns, shift_ns, Path::new(&label))?),
+            });
+            let mut moved = moved.collect::<Result<Vec<_>, ReplayError>>()?;
+            while !moved.is_empty() {
+                let rest = moved.split_off(moved.len().min(CHUNKS_PER_TRANSACTION));
+                put(std::mem::replace(&mut moved, rest))?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The columns of `http_logs` in their order and types, moved by `shift_ns`.

@@ -5,6 +5,7 @@
 //!
 //! Read next: `copy.rs`, `import.rs`, `purge.rs`, `info.rs`; `cli/db.rs` (what a person types).
 
+mod ahead;
 pub mod audit;
 pub mod copy;
 pub mod import;

@@ -20,7 +20,7 @@ use super::reload::{Reload, Seen};
 use super::sinks::{Refusal, Sink};
 use super::status::{SinkFigures, Status};
 use super::{Level, Tell};
-use crate::spool::{Batch, Record, Recovery, Spool, SpoolError, rows};
+use crate::spool::{Batch, Record, Recovery, Spool, SpoolError, Stored, rows};
 use crate::store::TlsOnlyRow;
 
 /// Kinds of records in the outbox.
@@ -33,6 +33,8 @@ mod kind {
 
 /// Rows in one record: the unit of reading.
 const ROWS_PER_RECORD: usize = 512;
+/// Rows that a delivery may always take.
+const ROWS_PER_DELIVERY: usize = 4096;
 /// How long a wait for rows lasts before the sinks are looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
 const FIRST_PAUSE_NS: i64 = 500_000_000;
@@ -53,6 +55,33 @@ struct Served {
     /// Not before this, of the ticker.
     next_ns: i64,
     gone: bool,
+    pace: Pace,
+}
+
+/// How many rows come in between two deliveries.
+#[derive(Debug, Default)]
+struct Pace {
+    since_ns: i64,
+    rows: usize,
+    /// Of the last whole interval.
+    per_delivery: usize,
+}
+
+impl Pace {
+    /// Rows came in.
+    fn add(&mut self, rows: usize) {
+        self.rows = self.rows.saturating_add(rows);
+    }
+
+    /// The most rows that a delivery may take, when one is due every `interval_ns` and it is now `now_ns`.
+    fn most(&mut self, now_ns: i64, interval_ns: i64) -> usize {
+        let (passed_ns, interval_ns) = (now_ns.saturating_sub(self.since_ns), interval_ns.max(FIRST_PAUSE_NS));
+        if passed_ns >= interval_ns {
+            let intervals = usize::try_from(passed_ns / interval_ns).unwrap_or(usize::MAX);
+            *self = Self { since_ns: now_ns, rows: 0, per_delivery: self.rows.div_ceil(intervals.max(1)) };
+        }
+        self.per_delivery.saturating_mul(2).max(ROWS_PER_DELIVERY)
+    }
 }
 
 /// The thread that owns the outbox.
@@ -120,7 +149,7 @@ impl Deliverer {
     ) -> Self {
         let served = |sink: Box<dyn Sink>| {
             let figures = SinkFigures::new(&status.registry, sink.name());
-            Served { sink, figures, pause_ns: 0, next_ns: i64::MIN, gone: false }
+            Served { sink, figures, pause_ns: 0, next_ns: i64::MIN, gone: false, pace: Pace::default() }
         };
         let sinks = sinks.into_iter().map(served).collect();
         Self { outbox, sinks, ticker, tell, status, done, ending, reload, seen: Seen::default() }
@@ -132,9 +161,10 @@ impl Deliverer {
     /// The outbox cannot be written and waiting does not help.
     pub fn run(mut self, from: &Receiver<Decided>) -> Result<Delivered, SpoolError> {
         self.rebuild()?;
-        let mut gave_up = false;
+        let (mut gave_up, mut behind) = (false, false);
         while !gave_up {
-            match from.take(PATIENCE) {
+            // Rows that wait in the outbox are delivered between those that come, not instead of them.
+            match from.take(if behind { Duration::ZERO } else { PATIENCE }) {
                 Taken::Item(decided) => gave_up = !self.keep(&decided)?,
                 Taken::Nothing => {}
                 Taken::Ended => break,
@@ -143,9 +173,9 @@ impl Deliverer {
                 self.ending.grace_ns = settings.stop_ns;
                 self.sinks.iter_mut().for_each(|served| served.sink.reload(&settings));
             }
-            self.serve(false)?;
+            behind = self.serve()?;
         }
-        self.serve(true)?;
+        self.serve_last()?;
         let mut left_rows = 0_u64;
         for served in &mut self.sinks {
             served.sink.finish();
@@ -196,7 +226,7 @@ impl Deliverer {
                     if !std::mem::replace(&mut told, true) {
                         (self.tell)(Level::Error, "outbox", &format!("{error}; the join waits"));
                     }
-                    self.serve(false)?;
+                    self.serve()?;
                     if self.ending.is_over((self.ticker)()) {
                         return Ok(false);
                     }
@@ -206,71 +236,93 @@ impl Deliverer {
             }
         }
         let rows = u64::try_from(decided.rows.len()).unwrap_or(u64::MAX);
-        for served in &self.sinks {
+        for served in &mut self.sinks {
             served.figures.received.add(rows);
+            served.pace.add(decided.rows.len().saturating_add(decided.tls_only.len()));
         }
         self.done.store(decided.journal_seq, Ordering::Release);
         self.status.outbox_bytes(self.outbox.stats().bytes);
         Ok(true)
     }
 
-    /// Gives each sink that may be tried what waits for it.
-    fn serve(&mut self, last: bool) -> Result<(), SpoolError> {
+    /// Gives each sink that is due the next batch. Whether one of them may have another one at once.
+    fn serve(&mut self) -> Result<bool, SpoolError> {
+        let mut more = false;
         for place in 0..self.sinks.len() {
-            loop {
-                let now_ns = (self.ticker)();
-                let Some(served) = self.sinks.get_mut(place).filter(|served| !served.gone && (last || now_ns >= served.next_ns))
-                else {
-                    break;
-                };
-                if self.ending.is_over(now_ns) {
-                    break;
-                }
-                let Some(batch) = self.outbox.next_batch(served.sink.name())? else { break };
-                let (rows, tls_only) = open(&batch, &self.tell);
-                let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-                match served.sink.deliver(&rows, &tls_only, batch.last_seq) {
-                    Ok(()) => {
-                        self.outbox.commit(served.sink.name(), &batch)?;
-                        served.figures.sent.add(count);
-                        if served.pause_ns > 0 {
-                            (self.tell)(Level::Info, "sink", &format!("{}: delivering again", served.sink.name()));
-                        }
-                        served.pause_ns = 0;
-                        served.figures.failing.set(0.0);
-                        served.next_ns = now_ns.saturating_add(served.sink.gather_ns());
-                    }
-                    Err(Refusal::Later(why)) => {
-                        if served.pause_ns == 0 {
-                            (self.tell)(Level::Error, "sink", &format!("{}: {why}; tried again", served.sink.name()));
-                        }
-                        served.pause_ns = served.pause_ns.saturating_mul(2).clamp(FIRST_PAUSE_NS, LONGEST_PAUSE_NS);
-                        served.next_ns = now_ns.saturating_add(served.pause_ns);
-                        served.figures.failures.inc();
-                        served.figures.failing.set(1.0);
-                        break;
-                    }
-                    Err(Refusal::Gone) => {
-                        (self.tell)(
-                            Level::Info,
-                            "sink",
-                            &format!("{}: its reader is gone; nothing more is written there", served.sink.name()),
-                        );
-                        served.gone = true;
-                    }
-                }
+            let now_ns = (self.ticker)();
+            if self.sinks.get(place).is_some_and(|served| now_ns >= served.next_ns) {
+                more |= self.serve_one(place)?;
             }
-            // Nobody reads any more: what comes is passed over, so that the outbox does not fill up.
-            if let Some(served) = self.sinks.get_mut(place).filter(|served| served.gone) {
-                let name = served.sink.name();
-                served.figures.dropped.raise_to(served.figures.received.get().saturating_sub(served.figures.sent.get()));
-                let acknowledged = self.outbox.stats().acknowledged;
-                if self.outbox.committed(name) < acknowledged {
-                    self.outbox.commit_to(name, acknowledged)?;
-                }
-            }
+            self.pass_over(place)?;
         }
         self.status.outbox_bytes(self.outbox.stats().bytes);
+        Ok(more)
+    }
+
+    /// At the end no sink waits for its time: each takes what is there, until it refuses.
+    fn serve_last(&mut self) -> Result<(), SpoolError> {
+        for place in 0..self.sinks.len() {
+            while self.serve_one(place)? {}
+            self.pass_over(place)?;
+        }
+        self.status.outbox_bytes(self.outbox.stats().bytes);
+        Ok(())
+    }
+
+    /// Gives a sink its next batch. Whether it took it and more is there.
+    fn serve_one(&mut self, place: usize) -> Result<bool, SpoolError> {
+        let now_ns = (self.ticker)();
+        let Some(served) = self.sinks.get_mut(place).filter(|served| !served.gone) else { return Ok(false) };
+        if self.ending.is_over(now_ns) {
+            return Ok(false);
+        }
+        let most = served.pace.most(now_ns, served.sink.gather_ns());
+        let weigh = |record: &Stored| rows::count(&record.payload);
+        let Some(batch) = self.outbox.next_batch_within(served.sink.name(), most, weigh)? else { return Ok(false) };
+        let (rows, tls_only) = open(&batch, &self.tell);
+        let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        match served.sink.deliver(&rows, &tls_only, batch.last_seq) {
+            Ok(()) => {
+                self.outbox.commit(served.sink.name(), &batch)?;
+                served.figures.sent.add(count);
+                if served.pause_ns > 0 {
+                    (self.tell)(Level::Info, "sink", &format!("{}: delivering again", served.sink.name()));
+                }
+                served.pause_ns = 0;
+                served.figures.failing.set(0.0);
+                let more = batch.last_seq < self.outbox.stats().acknowledged;
+                // What waits already is not gathered any longer.
+                served.next_ns = if more { i64::MIN } else { now_ns.saturating_add(served.sink.gather_ns()) };
+                return Ok(more);
+            }
+            Err(Refusal::Later(why)) => {
+                if served.pause_ns == 0 {
+                    (self.tell)(Level::Error, "sink", &format!("{}: {why}; tried again", served.sink.name()));
+                }
+                served.pause_ns = served.pause_ns.saturating_mul(2).clamp(FIRST_PAUSE_NS, LONGEST_PAUSE_NS);
+                served.next_ns = now_ns.saturating_add(served.pause_ns);
+                served.figures.failures.inc();
+                served.figures.failing.set(1.0);
+            }
+            Err(Refusal::Gone) => {
+                let name = served.sink.name();
+                (self.tell)(Level::Info, "sink", &format!("{name}: its reader is gone; nothing more is written there"));
+                served.gone = true;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Nobody reads any more: what comes is passed over, so that the outbox does not fill up.
+    fn pass_over(&mut self, place: usize) -> Result<(), SpoolError> {
+        if let Some(served) = self.sinks.get_mut(place).filter(|served| served.gone) {
+            let name = served.sink.name();
+            served.figures.dropped.raise_to(served.figures.received.get().saturating_sub(served.figures.sent.get()));
+            let acknowledged = self.outbox.stats().acknowledged;
+            if self.outbox.committed(name) < acknowledged {
+                self.outbox.commit_to(name, acknowledged)?;
+            }
+        }
         Ok(())
     }
 }
@@ -289,4 +341,26 @@ fn open(batch: &Batch, tell: &Tell) -> (Vec<HttpLogRow>, Vec<TlsOnlyRow>) {
         }
     }
     (all, tls_only)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_takes_twice_what_comes_between_two_of_them_and_no_more_after_a_pause() {
+        const SECOND_NS: i64 = 1_000_000_000;
+        let mut pace = Pace::default();
+        assert_eq!(pace.most(0, SECOND_NS), ROWS_PER_DELIVERY);
+        for second in 1..=60 {
+            pace.add(50_000);
+            // Asked again and again within a second, as while a sink is away.
+            assert_eq!(pace.most(second * SECOND_NS - 1, SECOND_NS), if second == 1 { ROWS_PER_DELIVERY } else { 100_000 });
+            assert_eq!(pace.most(second * SECOND_NS, SECOND_NS), 100_000);
+        }
+        // Not asked for ten seconds, in which as many rows a second came as before.
+        (0..10).for_each(|_| pace.add(50_000));
+        assert_eq!(pace.most(70 * SECOND_NS, SECOND_NS), 100_000);
+        assert_eq!(pace.most(71 * SECOND_NS, SECOND_NS), ROWS_PER_DELIVERY);
+    }
 }

@@ -4,8 +4,8 @@
 //! Frame: `J4Fr`, payload length (u32), sequence number (u64), kind (u8), flags (u8), 2 zero bytes, CRC-32 of these 20, payload, CRC-32 of
 //! the payload. All numbers little-endian. CRC-32 is IEEE's (crc32fast).
 //!
-//! Promises: [`Scan`] gives every whole frame of any bytes, in order, and the ranges between them; it never reads beyond the slice and
-//! always ends.
+//! Promises: [`Scan`] gives every whole frame of any bytes, in order, and the ranges between them, the same ones whether the bytes come at
+//! once or piece by piece; it never reads beyond the slice and always ends.
 //!
 //! Read next: `recover.rs`, which judges the ranges.
 
@@ -68,6 +68,15 @@ pub fn write_frame(out: &mut Vec<u8>, seq: u64, kind: u8, flags: u8, payload: &[
     out.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
 }
 
+/// What a scan came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A whole frame.
+    Frame(Frame),
+    /// No further frame is whole, but one may be once more bytes follow: everything before this offset is done with.
+    More(usize),
+}
+
 /// Goes through the frames of a segment's bytes.
 #[derive(Debug)]
 pub struct Scan<'a> {
@@ -81,13 +90,11 @@ impl<'a> Scan<'a> {
         Self { bytes, at }
     }
 
-    /// The next whole frame, however far away.
+    /// The next whole frame of bytes that are all there are, however far away.
     pub fn next_frame(&mut self) -> Option<Frame> {
         let mut from = self.at;
         loop {
-            let rest = self.bytes.get(from..)?;
-            let found = memchr::memmem::find(rest, FRAME_MAGIC)?;
-            let at = from.checked_add(found)?;
+            let at = self.next_magic(from)?;
             if let Some(frame) = frame_at(self.bytes, at) {
                 self.at = frame.at.end;
                 return Some(frame);
@@ -95,16 +102,51 @@ impl<'a> Scan<'a> {
             from = at.checked_add(1)?;
         }
     }
+
+    /// The next whole frame of bytes that others may follow. A frame whose end is not there yet is waited for: what looks like a frame
+    /// inside its payload is not one.
+    pub fn next_or_more(&mut self) -> Found {
+        let mut from = self.at;
+        while let Some(at) = self.next_magic(from) {
+            if is_cut_off(self.bytes, at) {
+                return Found::More(at);
+            }
+            if let Some(frame) = frame_at(self.bytes, at) {
+                self.at = frame.at.end;
+                return Found::Frame(frame);
+            }
+            from = at.saturating_add(1);
+        }
+        // The last bytes may be the first ones of a frame.
+        Found::More(self.bytes.len().saturating_sub(FRAME_MAGIC.len() - 1).max(from).min(self.bytes.len()))
+    }
+
+    fn next_magic(&self, from: usize) -> Option<usize> {
+        from.checked_add(memchr::memmem::find(self.bytes.get(from..)?, FRAME_MAGIC)?)
+    }
 }
 
-/// The frame that begins at `at`, if it is whole.
-fn frame_at(bytes: &[u8], at: usize) -> Option<Frame> {
-    let header = bytes.get(at..at.checked_add(FRAME_HEADER_BYTES)?)?;
-    let (signed, checksum) = header.split_last_chunk::<4>()?;
+/// Whether what begins at `at` is a frame, as far as it is there, and is not all there.
+fn is_cut_off(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.len() < FRAME_HEADER_BYTES
+        || payload_bytes(rest).is_some_and(|length| rest.len() < length.saturating_add(FRAME_OVERHEAD_BYTES))
+}
+
+/// Length of the payload behind a header, if the header is whole.
+fn payload_bytes(frame: &[u8]) -> Option<usize> {
+    let (signed, checksum) = frame.get(..FRAME_HEADER_BYTES)?.split_last_chunk::<4>()?;
     if crc32fast::hash(signed) != u32::from_le_bytes(*checksum) {
         return None;
     }
     let length = usize::try_from(u32::from_le_bytes(*signed.get(4..)?.first_chunk::<4>()?)).ok()?;
+    (length <= MAX_PAYLOAD_BYTES).then_some(length)
+}
+
+/// The frame that begins at `at`, if it is whole.
+fn frame_at(bytes: &[u8], at: usize) -> Option<Frame> {
+    let signed = bytes.get(at..)?;
+    let length = payload_bytes(signed)?;
     let seq = u64::from_le_bytes(*signed.get(8..)?.first_chunk::<8>()?);
     let (kind, flags) = (*signed.get(16)?, *signed.get(17)?);
     let payload = at.checked_add(FRAME_HEADER_BYTES)?..at.checked_add(FRAME_HEADER_BYTES)?.checked_add(length)?;

@@ -63,6 +63,17 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<HttpLogRow>, RowsError> {
     if cursor.bytes.is_empty() { Ok(rows) } else { Err(RowsError::Damaged) }
 }
 
+/// Rows that a payload of either kind says it holds; 0 if it says nothing.
+#[must_use]
+pub fn count(bytes: &[u8]) -> usize {
+    let mut cursor = Cursor { bytes };
+    let said = [COLUMNS.len(), TLS_COLUMNS].into_iter().find_map(|columns| {
+        cursor.bytes = bytes;
+        cursor.head(columns).ok()
+    });
+    said.map_or(0, |rows| usize::try_from(rows).unwrap_or(usize::MAX))
+}
+
 /// Handshakes without a request as one record's payload.
 #[must_use]
 pub fn encode_tls_only(rows: &[TlsOnlyRow]) -> Vec<u8> {
@@ -299,7 +310,9 @@ mod tests {
             rows in prop::collection::vec((prop::collection::vec(any::<i64>(), 1..9), prop::collection::vec(".{0,20}", 1..7), -1.0e9..1.0e9), 0..20),
         ) {
             let rows: Vec<HttpLogRow> = rows.iter().map(|(ints, texts, float)| row(ints, texts, *float)).collect();
-            prop_assert_eq!(decode(&encode(&rows)).unwrap(), rows);
+            let bytes = encode(&rows);
+            prop_assert_eq!(count(&bytes), rows.len());
+            prop_assert_eq!(decode(&bytes).unwrap(), rows);
         }
 
         #[test]
@@ -309,6 +322,7 @@ mod tests {
             let _ = decode(&block);
             let _ = decode_tls_only(&block);
             let _ = decode(&bytes);
+            let _ = count(&bytes);
         }
     }
 
@@ -325,6 +339,7 @@ mod tests {
     fn handshakes_come_back_as_they_were() {
         let texts = std::array::from_fn(|place| Text::from(format!("text {place} \u{202e}\0")));
         let row = TlsOnlyRow { ts_ns: i64::MIN, key: (i64::MAX, -1), texts, ints: [1, 2, 3, -4, 5, 6, i64::MAX] };
+        assert_eq!(count(&encode_tls_only(&[row.clone(), row.clone()])), 2);
         let back = decode_tls_only(&encode_tls_only(&[row.clone(), row.clone()])).unwrap();
         assert_eq!(format!("{back:?}"), format!("{:?}", [row.clone(), row]));
     }

@@ -148,6 +148,19 @@ impl Spool {
     /// # Errors
     /// A segment cannot be read, or the batch cannot be written down.
     pub fn next_batch(&mut self, consumer: &str) -> Result<Option<Batch>, SpoolError> {
+        self.next_batch_within(consumer, usize::MAX, |_| 0)
+    }
+
+    /// As [`Spool::next_batch`]; a batch that is not decided yet weighs at most `most`, but holds at least one record.
+    ///
+    /// # Errors
+    /// As [`Spool::next_batch`].
+    pub fn next_batch_within(
+        &mut self,
+        consumer: &str,
+        most: usize,
+        weigh: fn(&Stored) -> usize,
+    ) -> Result<Option<Batch>, SpoolError> {
         let mut cursor = self.consumers.get(consumer).copied().unwrap_or_default();
         let first_seq = cursor.committed.saturating_add(1);
         let decided = (cursor.pending >= first_seq).then_some(cursor.pending);
@@ -155,7 +168,7 @@ impl Spool {
             return Ok(None);
         }
         let mut reader = self.records(first_seq, decided.unwrap_or(u64::MAX)).begin_at(self.spots.get(consumer))?;
-        let (records, last_seq, spot) = self.collect(&mut reader, decided)?;
+        let (records, last_seq, spot) = self.collect(&mut reader, decided, most, weigh)?;
         if decided.is_none() {
             cursor.pending = last_seq;
             cursor.write(&self.folder, consumer)?;
@@ -342,12 +355,19 @@ impl Spool {
     }
 
     /// Records of a batch up to its decided end, or else up to the bounds of a batch; with its last place and where it ends.
-    fn collect(&self, reader: &mut Records, decided: Option<u64>) -> Result<(Vec<Stored>, u64, Spot), SpoolError> {
-        let (mut records, mut bytes) = (Vec::new(), 0_usize);
+    fn collect(
+        &self,
+        reader: &mut Records,
+        decided: Option<u64>,
+        most: usize,
+        weigh: fn(&Stored) -> usize,
+    ) -> Result<(Vec<Stored>, u64, Spot), SpoolError> {
+        let (mut records, mut bytes, mut weight) = (Vec::new(), 0_usize, 0_usize);
         let mut spot = reader.spot(0);
         while let Some(record) = reader.next_record()? {
             bytes = bytes.saturating_add(record.payload.len()).saturating_add(FRAME_OVERHEAD_BYTES);
-            let full = records.len() >= self.limits.batch_records || bytes > self.limits.batch_bytes;
+            weight = weight.saturating_add(weigh(&record));
+            let full = records.len() >= self.limits.batch_records || bytes > self.limits.batch_bytes || weight > most;
             if decided.is_none()
                 && full
                 && let Some(last) = records.last().map(|record: &Stored| record.seq)

@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "intake", text: include_str!("../../../../sql/clickhouse/0003_intake.sql") },
     Migration { version: 5, name: "operation", text: include_str!("../../../../sql/clickhouse/0005_operation.sql") },
     Migration { version: 6, name: "service", text: include_str!("../../../../sql/clickhouse/0006_service.sql") },
+    Migration { version: 14, name: "throughput", text: include_str!("../../../../sql/clickhouse/0014_throughput.sql") },
 ];
 
 /// Functions and views, applied after the migrations each time, in this order.
