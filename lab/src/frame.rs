@@ -5,12 +5,15 @@
 //!
 //! Read next: `catalogue.rs`, `cycle/mod.rs`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::compute::interleave;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 use ja4_models::{FeatureSet, Matrix};
 use polars::prelude::{Column, DataFrame, NamedFrom as _, ParquetWriter, PolarsError, Series};
+use rayon::prelude::*;
 
 use crate::catalogue::{Catalogue, ModelKind};
 use crate::error::LabError;
@@ -22,7 +25,31 @@ pub struct FeatureFrame {
 }
 
 impl FeatureFrame {
-    /// Takes the answer to the feature query.
+    /// Takes the answer to the feature query and puts it in key order.
+    ///
+    /// # Errors
+    /// Columns that name a session are missing or have other types.
+    pub fn of_sessions(batches: &[RecordBatch]) -> Result<Self, LabError> {
+        let order = key_order(batches)?;
+        let Some(first) = batches.first().filter(|_| !order.is_empty()) else { return Self::from_batches(batches) };
+        let schema = first.schema();
+        let columns: Result<Vec<Column>, LabError> = schema
+            .fields()
+            .par_iter()
+            .enumerate()
+            .map(|(index, field)| {
+                let parts: Vec<&dyn Array> =
+                    batches.iter().filter_map(|batch| batch.columns().get(index)).map(AsRef::as_ref).collect();
+                let ordered: ArrayRef = interleave(&parts, &order)
+                    .map_err(|error| LabError::Features(format!("column {}: {error}", field.name())))?;
+                Ok(Column::from(series(field.name(), &[ordered.as_ref()])))
+            })
+            .collect();
+        let frame = DataFrame::new(order.len(), columns?).map_err(|error| LabError::Features(error.to_string()))?;
+        Ok(Self { frame })
+    }
+
+    /// Takes any other answer as it is.
     ///
     /// # Errors
     /// Columns of different lengths, which no engine gives.
@@ -53,9 +80,17 @@ impl FeatureFrame {
     /// # Errors
     /// The view has no such column, or it is not text.
     pub fn text(&self, name: &str) -> Result<Vec<String>, LabError> {
+        Ok(self.texts(name)?.into_iter().map(str::to_owned).collect())
+    }
+
+    /// A text column, borrowed.
+    ///
+    /// # Errors
+    /// As [`FeatureFrame::text`].
+    pub fn texts(&self, name: &str) -> Result<Vec<&str>, LabError> {
         let column = self.frame.column(name).map_err(|error| missing(name, &error))?;
         let values = column.str().map_err(|error| missing(name, &error))?;
-        Ok(values.iter().map(|value| value.unwrap_or_default().to_owned()).collect())
+        Ok(values.iter().map(Option::unwrap_or_default).collect())
     }
 
     /// An integer column.
@@ -88,12 +123,29 @@ impl FeatureFrame {
     pub fn values(&self, catalogue: &Catalogue, kind: ModelKind, rows: &[usize]) -> Result<Matrix, LabError> {
         let features: Vec<_> = catalogue.for_model(kind).collect();
         let set = FeatureSet::new(features.iter().map(|feature| feature.name.as_str()))?;
-        let mut columns = Vec::with_capacity(features.len());
-        for feature in &features {
-            let all = self.number(&feature.name)?;
-            columns.push(rows.iter().map(|row| all.get(*row).copied().unwrap_or(feature.neutral)).collect::<Vec<f64>>());
+        let columns: Result<Vec<_>, LabError> =
+            features.iter().map(|feature| Ok((self.numbers(&feature.name)?, feature.neutral))).collect();
+        let (columns, width) = (columns?, features.len().max(1));
+        let mut cells = vec![0.0; rows.len().saturating_mul(width)];
+        cells.par_chunks_mut(width * FILLED_AT_ONCE).zip(rows.par_chunks(FILLED_AT_ONCE)).for_each(|(cells, rows)| {
+            for (place, (column, neutral)) in columns.iter().enumerate() {
+                let slots = cells.iter_mut().skip(place).step_by(width).zip(rows);
+                slots.for_each(|(slot, row)| *slot = column.get(*row).unwrap_or(*neutral));
+            }
+        });
+        Ok(Matrix::new(set, cells)?)
+    }
+
+    /// A numeric column, borrowed where it lies in one piece.
+    fn numbers(&self, name: &str) -> Result<Numbers<'_>, LabError> {
+        let column = self.frame.column(name).map_err(|error| missing(name, &error))?;
+        if let Some(floats) = column.f64().ok().and_then(|values| values.cont_slice().ok()) {
+            return Ok(Numbers::Floats(Cow::Borrowed(floats)));
         }
-        Ok(Matrix::from_columns(set, &columns)?)
+        if let Some(ints) = column.i64().ok().and_then(|values| values.cont_slice().ok()) {
+            return Ok(Numbers::Ints(ints));
+        }
+        Ok(Numbers::Floats(Cow::Owned(self.number(name)?)))
     }
 
     /// Writes the table as Parquet; through a temporary file, so that a half-written one is never seen.
@@ -103,6 +155,43 @@ impl FeatureFrame {
     pub fn write_parquet(&self, path: &Path) -> Result<(), LabError> {
         write_parquet(self.frame.clone(), path)
     }
+}
+
+/// Rows of a matrix that are filled column after column while they lie in the nearest cache.
+const FILLED_AT_ONCE: usize = 128;
+
+/// A numeric column.
+enum Numbers<'a> {
+    Floats(Cow<'a, [f64]>),
+    Ints(&'a [i64]),
+}
+
+impl Numbers<'_> {
+    #[allow(clippy::cast_precision_loss, reason = "counts and milliseconds stay far below 2^53")]
+    fn get(&self, row: usize) -> Option<f64> {
+        match self {
+            Self::Floats(values) => values.get(row).copied(),
+            Self::Ints(values) => values.get(row).map(|value| *value as f64),
+        }
+    }
+}
+
+/// Batch and row of each session, in key order.
+fn key_order(batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>, LabError> {
+    fn keys<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, LabError> {
+        let column = batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref());
+        column.ok_or_else(|| LabError::Features(format!("column {name} of view_ai_features_1h is missing or has another type")))
+    }
+    let mut sessions = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for (at, batch) in batches.iter().enumerate() {
+        let hours: &Int64Array = keys(batch, "win_ms")?;
+        let [ips, ja4s, hosts]: [&StringArray; 3] = [keys(batch, "src_ip")?, keys(batch, "ja4")?, keys(batch, "host")?];
+        let texts = ips.iter().zip(ja4s).zip(hosts).map(|((ip, ja4), host)| (ip, ja4, host));
+        sessions.extend(hours.values().iter().zip(texts).enumerate().map(|(row, (hour, texts))| (*hour, texts, (at, row))));
+    }
+    // A session is there once, so that its place decides nothing.
+    sessions.par_sort_unstable();
+    Ok(sessions.into_iter().map(|(_, _, place)| place).collect())
 }
 
 /// Writes any frame as Parquet, complete or not at all.
@@ -139,6 +228,13 @@ pub fn to_polars(batches: &[RecordBatch]) -> Result<DataFrame, LabError> {
 }
 
 fn series(name: &str, parts: &[&dyn Array]) -> Series {
+    let whole = parts.iter().all(|part| part.null_count() == 0);
+    if let Some(ints) = downcast::<Int64Array>(parts).filter(|_| whole) {
+        return Series::new(name.into(), ints.iter().flat_map(|array| array.values()).copied().collect::<Vec<i64>>());
+    }
+    if let Some(floats) = downcast::<Float64Array>(parts).filter(|_| whole) {
+        return Series::new(name.into(), floats.iter().flat_map(|array| array.values()).copied().collect::<Vec<f64>>());
+    }
     if let Some(ints) = downcast::<Int64Array>(parts) {
         return Series::new(name.into(), ints.iter().flat_map(|array| array.iter()).collect::<Vec<Option<i64>>>());
     }
@@ -169,11 +265,48 @@ fn downcast<'a, T: 'static>(parts: &[&'a dyn Array]) -> Option<Vec<&'a T>> {
 /// None that `values` of the same catalogue and kind can cause.
 pub fn shaped(catalogue: &Catalogue, kind: ModelKind, values: &Matrix) -> Result<Matrix, LabError> {
     let transforms: Vec<_> = catalogue.for_model(kind).map(|feature| feature.transform).collect();
-    let shaped = values.values().chunks_exact(transforms.len().max(1)).flat_map(|row| row.iter().zip(&transforms));
-    let shaped = shaped.map(|(value, transform)| transform.apply(*value)).collect();
+    let mut shaped = values.values().to_vec();
+    shaped.par_chunks_exact_mut(transforms.len().max(1)).for_each(|row| {
+        row.iter_mut().zip(&transforms).for_each(|(value, transform)| *value = transform.apply(*value));
+    });
     Ok(Matrix::new(values.features().clone(), shaped)?)
 }
 
 fn missing(name: &str, error: &PolarsError) -> LabError {
     LabError::Features(format!("column {name} of view_ai_features_1h: {error}; run `ja4-lab db migrate` on this database"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn batch(keys: &[(i64, &str, &str, &str)]) -> RecordBatch {
+        let hits: Vec<i64> = keys.iter().map(|(hour, ..)| hour * 10).collect();
+        RecordBatch::try_from_iter([
+            ("win_ms", Arc::new(Int64Array::from_iter_values(keys.iter().map(|key| key.0))) as ArrayRef),
+            ("src_ip", Arc::new(StringArray::from_iter_values(keys.iter().map(|key| key.1)))),
+            ("ja4", Arc::new(StringArray::from_iter_values(keys.iter().map(|key| key.2)))),
+            ("host", Arc::new(StringArray::from_iter_values(keys.iter().map(|key| key.3)))),
+            ("hits", Arc::new(Int64Array::from(hits))),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn sessions_come_in_key_order_however_an_engine_gives_them() {
+        let batches = [
+            batch(&[(3, "b", "", "x"), (1, "b", "t", "x")]),
+            batch(&[]),
+            batch(&[(1, "b", "", "y"), (1, "a", "z", "x"), (1, "b", "", "x"), (-2, "é", "", "")]),
+        ];
+        let frame = FeatureFrame::of_sessions(&batches).unwrap();
+        assert_eq!(frame.int("win_ms").unwrap(), [-2, 1, 1, 1, 1, 3]);
+        assert_eq!(frame.texts("src_ip").unwrap(), ["é", "a", "b", "b", "b", "b"]);
+        assert_eq!(frame.texts("host").unwrap(), ["", "x", "x", "y", "x", "x"]);
+        assert_eq!(frame.number("hits").unwrap(), [-20.0, 10.0, 10.0, 10.0, 10.0, 30.0]);
+        assert_eq!(FeatureFrame::of_sessions(&batches[1..2]).unwrap().sessions(), 0);
+        assert_eq!(FeatureFrame::of_sessions(&[]).unwrap().sessions(), 0);
+    }
 }

@@ -74,11 +74,11 @@ fn place(text: &str, weight: f64) -> Vec<f64> {
 /// Row of each session in the frame; both are in key order, so one walk finds all.
 fn rows_of(frame: &FeatureFrame, sessions: &[Session]) -> Result<Vec<usize>, LabError> {
     let hours = frame.int("win_ms")?;
-    let (ips, ja4s, hosts) = (frame.text("src_ip")?, frame.text("ja4")?, frame.text("host")?);
+    let (ips, ja4s, hosts) = (frame.texts("src_ip")?, frame.texts("ja4")?, frame.texts("host")?);
     let mut rows = Vec::with_capacity(sessions.len());
     let mut keys = hours.iter().zip(&ips).zip(ja4s.iter().zip(&hosts)).enumerate();
     for session in sessions {
-        let same = |((hour, ip), (ja4, host)): ((&i64, &String), (&String, &String))| {
+        let same = |((hour, ip), (ja4, host)): ((&i64, &&str), (&&str, &&str))| {
             *hour == session.win_ms && *ip == session.src_ip && *ja4 == session.ja4 && *host == session.host
         };
         let found = keys.find(|(_, key)| same(*key)).map(|(row, _)| row);

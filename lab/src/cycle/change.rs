@@ -105,13 +105,16 @@ impl Search<'_> {
     }
 
     fn scores(&self, values: &[f64], variants: impl Iterator<Item = Vec<Change>>) -> Result<Vec<f64>, LabError> {
+        let unchanged: Vec<f64> = values.iter().zip(self.transforms).map(|(value, transform)| transform.apply(*value)).collect();
         let mut rows = Vec::new();
         for changes in variants {
-            let at = |column: usize, value: f64| {
-                changes.iter().find(|change| change.column == column).map_or(value, |change| change.to)
-            };
-            let row = values.iter().zip(self.transforms).enumerate();
-            rows.extend(row.map(|(column, (value, transform))| transform.apply(at(column, *value))));
+            let start = rows.len();
+            rows.extend_from_slice(&unchanged);
+            for change in changes {
+                if let (Some(slot), Some(transform)) = (rows.get_mut(start + change.column), self.transforms.get(change.column)) {
+                    *slot = transform.apply(change.to);
+                }
+            }
         }
         self.models.combined(&Matrix::new(self.features.clone(), rows)?)
     }

@@ -5,47 +5,53 @@
 //!
 //! Read next: `reason.rs` (what is made of it), `settings.rs` (`explain_max`).
 
+use std::ops::Range;
+
 use ja4_models::{Explanation, Matrix};
 
 use super::models::{ModelSet, Opinion};
 use crate::error::LabError;
 
-/// Explanations of some rows of a table.
+/// Explanations of some of a block of rows.
 #[derive(Debug)]
 pub(super) struct Explained {
     explanation: Explanation,
-    /// Place of each row in the explanation; `None` where it has none.
+    /// First row of the block.
+    start: usize,
+    /// Place of each row of the block in the explanation; `None` where it has none.
     places: Vec<Option<usize>>,
 }
 
 impl Explained {
-    /// Explains the rows of `matrix` at or above `threshold`, and of the others the worst until there are `most`.
+    /// Explains those rows of `block` that are among `chosen` (ascending).
     pub(super) fn new(
         models: &ModelSet,
         matrix: &Matrix,
         opinions: &[Opinion],
-        threshold: f64,
-        most: u64,
+        block: Range<usize>,
+        chosen: &[usize],
     ) -> Result<Self, LabError> {
-        let scores: Vec<f64> = opinions.iter().map(|opinion| opinion.score).collect();
-        let rows = chosen(&scores, threshold, usize::try_from(most).unwrap_or(usize::MAX));
-        let mut places = vec![None; scores.len()];
+        let first = chosen.partition_point(|row| *row < block.start);
+        let rows: Vec<usize> = chosen.iter().copied().skip(first).take_while(|row| *row < block.end).collect();
+        let mut places = vec![None; block.len()];
         for (place, row) in rows.iter().enumerate() {
-            places.get_mut(*row).into_iter().for_each(|slot| *slot = Some(place));
+            places.get_mut(row - block.start).into_iter().for_each(|slot| *slot = Some(place));
         }
-        let all = rows.len() == scores.len();
-        let explanation = if all { models.explain(matrix)? } else { models.explain(&matrix.select_rows(&rows))? };
-        Ok(Self { explanation, places })
+        let said: Vec<&Opinion> = rows.iter().filter_map(|row| opinions.get(*row)).collect();
+        let explanation = models.explain_scored(&matrix.select_rows(&rows), &said)?;
+        Ok(Self { explanation, start: block.start, places })
     }
 
     /// The share of each feature in the row's score, if the row is explained.
     pub(super) fn shares(&self, row: usize) -> Option<&[f64]> {
-        self.places.get(row).copied().flatten().map(|place| self.explanation.row(place))
+        let place = row.checked_sub(self.start).and_then(|at| self.places.get(at))?;
+        place.map(|place| self.explanation.row(place))
     }
 }
 
 /// Rows at or above the threshold and the worst of the others until there are `most`, ascending; of equals the first.
-fn chosen(scores: &[f64], threshold: f64, most: usize) -> Vec<usize> {
+pub(super) fn chosen(scores: &[f64], threshold: f64, most: u64) -> Vec<usize> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let (mut rows, mut others): (Vec<usize>, Vec<usize>) =
         (0..scores.len()).partition(|row| scores.get(*row).is_some_and(|score| *score >= threshold));
     let score = |row: &usize| scores.get(*row).copied().unwrap_or_default();

@@ -137,7 +137,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     begins("table and its digest");
     let whole = plan.from_ms.is_none() && plan.to_ms.is_none();
     let digest = || if whole { features_digest(&batches) } else { Ok(String::new()) };
-    let (features_digest, frame) = rayon::join(digest, || FeatureFrame::from_batches(&batches));
+    let (features_digest, frame) = rayon::join(digest, || FeatureFrame::of_sessions(&batches));
     let (features_digest, frame) = (features_digest?, frame?);
     drop(batches);
     let mut report = CycleReport { sessions: count(frame.sessions()), features_digest, ..CycleReport::default() };
@@ -180,7 +180,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         return Ok(report);
     }
     let run_id = run_id(&plan.settings, &report);
-    write::write(store, &frame, &ids, &verdicts, &run_id)?;
+    write::write(store, &frame, &ids, verdicts, &run_id)?;
     begins("baseline remembered");
     crate::rescore::remember(store, &frame, &labels.exclusions)?;
     let most = usize::try_from(plan.settings.cluster_max).unwrap_or(usize::MAX);
@@ -195,7 +195,7 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
 /// # Errors
 /// The engine's refusal.
 pub fn read_frame(store: &dyn Store, plan: &CyclePlan) -> Result<FeatureFrame, LabError> {
-    FeatureFrame::from_batches(&feature_batches(store, plan)?)
+    FeatureFrame::of_sessions(&feature_batches(store, plan)?)
 }
 
 fn feature_batches(store: &dyn Store, plan: &CyclePlan) -> Result<Vec<RecordBatch>, LabError> {

@@ -179,6 +179,21 @@ impl ModelSet {
         Ok(verdicts.into_iter().map(opinion).collect())
     }
 
+    /// Which features made the scores of rows that were scored before: `said` holds what was said of each.
+    ///
+    /// # Errors
+    /// A matrix of other features or rows.
+    pub(super) fn explain_scored(&self, matrix: &Matrix, said: &[&Opinion]) -> Result<Explanation, LabError> {
+        let of = |kind: VoiceKind, voices: &VoiceScores| match kind {
+            VoiceKind::Eif => voices.eif,
+            VoiceKind::Autoencoder => voices.autoencoder,
+            VoiceKind::Boosted | VoiceKind::Ensemble => voices.boosted,
+        };
+        let column = |kind| said.iter().map(|opinion| of(kind, &opinion.voices)).collect();
+        let voices: Vec<Vec<f64>> = self.ensemble.voices().map(|voice| column(voice.kind())).collect();
+        Ok(self.ensemble.explain_scored(matrix, &voices)?)
+    }
+
     /// Which features made the scores.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //!
 //! Read next: `mod.rs`, `baseline.rs`.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use ja4_models::Matrix;
@@ -71,19 +72,26 @@ pub fn parts<'a>(
     would_pass_at: impl Fn(usize) -> Option<f64>,
 ) -> Vec<Part<'a>> {
     let all = features.iter().zip(values).zip(shares.iter().zip(spans)).enumerate();
-    let mut all: Vec<(usize, Part<'_>)> = all
+    let mut all: Vec<Part<'_>> = all
         .map(|(column, ((feature, value), (share, span)))| {
             let (value, share, baseline) = (*value, *share, *span);
             let position = position(value, baseline);
-            (column, Part { feature: &feature.name, value, share, baseline, position, would_pass_at: would_pass_at(column) })
+            Part { feature: &feature.name, value, share, baseline, position, would_pass_at: would_pass_at(column) }
         })
         .collect();
-    all.sort_by(|(_, a), (_, b)| {
-        let inside = |part: &Part<'_>| part.position == "within";
-        inside(a).cmp(&inside(b)).then(b.share.total_cmp(&a.share)).then(a.feature.cmp(b.feature))
-    });
-    let all = all.into_iter().map(|(_, part)| part).enumerate();
-    all.filter(|(place, part)| *place < count || part.would_pass_at.is_some()).map(|(_, part)| part).collect()
+    // The first are found without putting all others in order as well.
+    if count < all.len() {
+        all.select_nth_unstable_by(count, more_telling);
+        let behind = all.split_off(count);
+        all.extend(behind.into_iter().filter(|part| part.would_pass_at.is_some()));
+    }
+    all.sort_unstable_by(more_telling);
+    all
+}
+
+fn more_telling(a: &Part<'_>, b: &Part<'_>) -> Ordering {
+    let inside = |part: &Part<'_>| part.position == "within";
+    inside(a).cmp(&inside(b)).then(b.share.total_cmp(&a.share)).then_with(|| a.feature.cmp(b.feature))
 }
 
 /// The line: what the session openly is, contradictions, then the outstanding features.

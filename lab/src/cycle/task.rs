@@ -10,7 +10,7 @@ use ja4_models::Matrix;
 use rayon::prelude::*;
 
 use super::change::{Change, Search};
-use super::explained::Explained;
+use super::explained::{self, Explained};
 use super::models::{self, Lessons, META_MIN_LABELS, ModelSet};
 use super::sample::Sample;
 use super::{CyclePlan, ModelReport, Verdict, claims, count, reason};
@@ -21,6 +21,9 @@ use crate::labels::{self, Labels, Source};
 
 /// Features kept of each explanation, besides those of the nearest change.
 const PARTS_KEPT: usize = 8;
+
+/// Sessions whose explanations are held at a time: a number a feature and session, which for a million would be a gigabyte and more.
+const EXPLAINED_AT_ONCE: usize = 65_536;
 
 /// The line of an ordinary session beyond `explain_max`.
 const NOT_EXPLAINED: &str = "Ordinary; not compared feature by feature (setting explain_max)";
@@ -71,8 +74,6 @@ impl Task<'_> {
         let opinions = models.score(&matrix)?;
         let threshold = settings.threshold.unwrap_or_else(|| models.threshold());
         let features: Vec<&Feature> = self.catalogue.for_model(self.kind).collect();
-        begins("explanations");
-        let explained = Explained::new(&models, &matrix, &opinions, threshold, settings.explain_max)?;
         let model_id = models.id();
         let report = ModelReport {
             kind: self.kind.as_str(),
@@ -84,9 +85,7 @@ impl Task<'_> {
         };
         begins("nearest changes");
         let changes = self.changes(&models, &values, &spans, &opinions, threshold)?;
-        begins("reasons");
-        let verdict = |(index, (opinion, row)): (usize, (models::Opinion, &usize))| {
-            let row = *row;
+        let verdict = |explained: &Explained, index: usize, opinion: &models::Opinion, row: usize| {
             let change = changes.get(&index).map_or(&[][..], Vec::as_slice);
             let (reason, explanation) = self.why(row, index, &features, &values, explained.shares(index), &spans, change);
             Verdict {
@@ -110,7 +109,17 @@ impl Task<'_> {
                 label: self.label(row),
             }
         };
-        let verdicts = opinions.into_par_iter().zip(&self.rows).enumerate().map(verdict).collect();
+        let scores: Vec<f64> = opinions.iter().map(|opinion| opinion.score).collect();
+        let chosen = explained::chosen(&scores, threshold, settings.explain_max);
+        let mut verdicts = Vec::with_capacity(opinions.len());
+        for start in (0..opinions.len()).step_by(EXPLAINED_AT_ONCE) {
+            let block = start..opinions.len().min(start.saturating_add(EXPLAINED_AT_ONCE));
+            begins("explanations");
+            let explained = Explained::new(&models, &matrix, &opinions, block.clone(), &chosen)?;
+            begins("reasons");
+            let rows = opinions.par_iter().zip(&self.rows).enumerate().skip(block.start).take(block.len());
+            verdicts.par_extend(rows.map(|(index, (opinion, row))| verdict(&explained, index, opinion, *row)));
+        }
         Ok(Judged { verdicts, report: Some(report), notes })
     }
 

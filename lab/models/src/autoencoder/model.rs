@@ -116,12 +116,12 @@ impl Voice for AutoencoderModel {
     /// Share of each column in the row's error.
     fn explain(&self, matrix: &Matrix) -> Result<Explanation> {
         let mut values = self.errors(matrix)?;
-        for row in values.chunks_exact_mut(matrix.columns()) {
+        values.par_chunks_exact_mut(matrix.columns()).for_each(|row| {
             let sum: f64 = row.iter().sum();
             if sum > 0.0 {
                 row.iter_mut().for_each(|value| *value /= sum);
             }
-        }
+        });
         Ok(Explanation { features: self.features.clone(), values, baseline: 0.0 })
     }
 

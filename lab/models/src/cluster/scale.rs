@@ -6,6 +6,8 @@
 //!
 //! Read next: `mod.rs`.
 
+use rayon::prelude::*;
+
 use crate::matrix::{FeatureSet, Matrix};
 
 /// Deviations up to which a value counts in full.
@@ -23,7 +25,7 @@ impl RobustScaler {
     /// Measures every column of `matrix`.
     #[must_use]
     pub fn fit(matrix: &Matrix) -> Self {
-        let columns = (0..matrix.columns()).map(|column| {
+        let columns = (0..matrix.columns()).into_par_iter().map(|column| {
             let mut values: Vec<f64> = (0..matrix.rows()).map(|row| matrix.row(row)[column]).filter(|x| x.is_finite()).collect();
             values.sort_unstable_by(f64::total_cmp);
             let at = |quarter: usize| values.get(values.len().saturating_sub(1) * quarter / 4).copied().unwrap_or_default();
@@ -42,10 +44,11 @@ impl RobustScaler {
     /// [`crate::ModelError::FeatureHash`] for a matrix of other features.
     pub fn apply(&self, matrix: &Matrix) -> crate::Result<Matrix> {
         self.features.require(matrix.features())?;
-        let rows = matrix.values().chunks_exact(self.columns.len().max(1));
-        let scaled =
-            rows.flat_map(|row| row.iter().zip(&self.columns).map(|(value, (median, scale))| draw_in((value - median) * scale)));
-        Matrix::new(matrix.features().clone(), scaled.collect())
+        let mut scaled = matrix.values().to_vec();
+        scaled.par_chunks_exact_mut(self.columns.len().max(1)).for_each(|row| {
+            row.iter_mut().zip(&self.columns).for_each(|(value, (median, scale))| *value = draw_in((*value - median) * scale));
+        });
+        Matrix::new(matrix.features().clone(), scaled)
     }
 }
 

@@ -4,6 +4,7 @@
 //! companions says much. A column's importance is its credit over all trees divided by what it could have earned at
 //! random, the sum of its shares in the cuts passed; the row's importances are then scaled to sum to 1.
 //! Shares are |coefficient| × deviation in the node, so the unit a column is measured in does not matter.
+//! A few rows go through one tree before the next is looked at, so that it is read from memory once for all of them.
 
 use rayon::prelude::*;
 
@@ -11,19 +12,28 @@ use super::forest::Forest;
 use super::scaler::Scaler;
 use crate::matrix::Matrix;
 
+const BLOCK_ROWS: usize = 32;
+
 /// Row-major importances, each row summing to 1 (to 0 where no cut was passed: a forest of constant columns).
 pub(super) fn importances(forest: &Forest, scaler: &Scaler, matrix: &Matrix) -> Vec<f64> {
     let columns = matrix.columns();
     let mut values = vec![0.0; matrix.values().len()];
-    values.par_chunks_mut(columns).zip(matrix.values().par_chunks(columns)).for_each_init(
-        || (Vec::with_capacity(columns), vec![0.0; columns]),
-        |(scaled, chances), (credits, row)| {
-            scaler.apply(row, scaled);
-            chances.fill(0.0);
+    let blocks = values.par_chunks_mut(BLOCK_ROWS * columns).zip(matrix.values().par_chunks(BLOCK_ROWS * columns));
+    blocks.for_each_init(
+        || (Vec::with_capacity(BLOCK_ROWS * columns), Vec::with_capacity(BLOCK_ROWS * columns)),
+        |(scaled, chances): &mut (Vec<f32>, Vec<f64>), (credits, rows)| {
+            scaler.apply(rows, scaled);
+            chances.clear();
+            chances.resize(rows.len(), 0.0);
             for tree in 0..forest.trees() {
-                follow(forest, forest.tree(tree).start, scaled, credits, chances);
+                let start = forest.tree(tree).start;
+                let sums = credits.chunks_exact_mut(columns).zip(chances.chunks_exact_mut(columns));
+                for (row, (credits, chances)) in scaled.chunks_exact(columns).zip(sums) {
+                    follow(forest, start, row, credits, chances);
+                }
             }
-            normalise(credits, chances);
+            let rows = credits.chunks_exact_mut(columns).zip(chances.chunks_exact(columns));
+            rows.for_each(|(credits, chances)| normalise(credits, chances));
         },
     );
     values

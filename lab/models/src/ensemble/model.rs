@@ -2,6 +2,8 @@
 //!
 //! Read next: `verdict.rs`, `calibrate.rs`.
 
+use rayon::prelude::*;
+
 use super::calibrate::{PlattCalibrator, RankCalibrator};
 use super::logistic::LogisticRegression;
 use super::verdict::{Severity, Verdict};
@@ -106,6 +108,37 @@ impl EnsembleModel {
         Ok((0..matrix.rows()).map(|row| self.verdict(columns.iter().map(|column| column[row]).collect())).collect())
     }
 
+    /// Each voice's contributions as shares of its absolute sum, weighted by the voice's part in the score.
+    /// Signs are kept: a negative share speaks for an ordinary row. Absolute values of a row sum to at most 1.
+    /// `voices` holds what each voice said of the rows, in the order of [`Verdict::voices`], so that nobody is asked twice.
+    ///
+    /// # Errors
+    /// [`ModelError::FeatureHash`] for a matrix of other features, [`ModelError::LengthMismatch`] for other rows or voices.
+    pub fn explain_scored(&self, matrix: &Matrix, voices: &[Vec<f64>]) -> Result<Explanation> {
+        let operation = "explaining what was scored";
+        if voices.len() != self.members.len() {
+            return Err(ModelError::LengthMismatch { operation, expected: self.members.len(), found: voices.len() });
+        }
+        if let Some(odd) = voices.iter().find(|voice| voice.len() != matrix.rows()) {
+            return Err(ModelError::LengthMismatch { operation, expected: matrix.rows(), found: odd.len() });
+        }
+        self.features.require(matrix.features())?;
+        let columns = self.features.len();
+        let parts: Vec<Vec<f64>> =
+            (0..matrix.rows()).map(|row| self.parts(&voices.iter().map(|voice| voice[row]).collect::<Vec<_>>())).collect();
+        let mut values = vec![0.0; matrix.values().len()];
+        for (voice, member) in self.members.iter().enumerate() {
+            let part = member.voice.explain(matrix)?;
+            let rows = values.par_chunks_exact_mut(columns).zip(part.values.par_chunks_exact(columns)).zip(&parts);
+            rows.for_each(|((out, row), parts)| {
+                let sum: f64 = row.iter().map(|value| value.abs()).sum();
+                let scale = if sum > 0.0 { parts[voice] / sum } else { 0.0 };
+                out.iter_mut().zip(row).for_each(|(slot, value)| *slot += scale * value);
+            });
+        }
+        Ok(Explanation { features: self.features.clone(), values, baseline: 0.0 })
+    }
+
     pub(super) fn combine(&self, calibrated: &[f64]) -> f64 {
         match &self.combination {
             Combination::Fixed => self.members.iter().zip(calibrated).map(|(member, p)| member.weight * p).sum(),
@@ -201,23 +234,9 @@ impl Voice for EnsembleModel {
             .collect())
     }
 
-    /// Each voice's contributions as shares of its absolute sum, weighted by the voice's part in the score.
-    /// Signs are kept: a negative share speaks for an ordinary row. Absolute values of a row sum to at most 1.
+    /// See [`EnsembleModel::explain_scored`].
     fn explain(&self, matrix: &Matrix) -> Result<Explanation> {
-        let columns = self.calibrated(matrix)?;
-        let parts: Vec<Vec<f64>> =
-            (0..matrix.rows()).map(|row| self.parts(&columns.iter().map(|column| column[row]).collect::<Vec<_>>())).collect();
-        let mut values = vec![0.0; matrix.values().len()];
-        for (voice, member) in self.members.iter().enumerate() {
-            let part = member.voice.explain(matrix)?;
-            let rows = values.chunks_exact_mut(self.features.len()).zip(part.values.chunks_exact(self.features.len()));
-            for ((out, row), parts) in rows.zip(&parts) {
-                let sum: f64 = row.iter().map(|value| value.abs()).sum();
-                let scale = if sum > 0.0 { parts[voice] / sum } else { 0.0 };
-                out.iter_mut().zip(row).for_each(|(slot, value)| *slot += scale * value);
-            }
-        }
-        Ok(Explanation { features: self.features.clone(), values, baseline: 0.0 })
+        self.explain_scored(matrix, &self.calibrated(matrix)?)
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -4,8 +4,9 @@
 //! the column a row comes through with probability z_j, the product of cover shares. The column's Shapley value is
 //! v · (o_i − z_i) · ∫₀¹ Π_{j≠i} (o_j t + z_j (1−t)) dt: a polynomial of degree k−1, integrated without error by
 //! Gauss–Legendre quadrature with ⌈k/2⌉ points. It depends on the row only through the k bits o, so for many rows
-//! each path's 2ᵏ answers are tabulated once (Yang, "Fast TreeSHAP", 2021). Contributions and the expected margin sum
-//! to the margin.
+//! each path's 2ᵏ answers are tabulated once (Yang, "Fast TreeSHAP", 2021). Rows are taken a block at a time, column after
+//! column, so that a step is held against all rows of the block at once. Contributions and the expected margin sum to the margin;
+//! a row's are the same bits whichever rows stand beside it.
 
 use rayon::prelude::*;
 
@@ -15,7 +16,7 @@ use crate::matrix::Matrix;
 
 /// Paths of more columns than this are computed row by row: a table would not pay.
 const TABLE_COLUMNS: usize = 8;
-const CHUNK_ROWS: usize = 256;
+const BLOCK_ROWS: usize = 256;
 
 /// A column's part in a path: values in `[low, high)` come through, and missing ones if `missing`.
 struct Step {
@@ -31,31 +32,61 @@ struct Step {
 struct Path {
     steps: Vec<Step>,
     value: f64,
-    /// Contributions for every pattern of met columns (`pattern · k + i`); empty when computed row by row.
+    /// For each column of the path its contributions, one a pattern of met columns (`i · 2ᵏ + pattern`); empty when computed row by row.
     table: Vec<f64>,
 }
 
 /// Row-major contributions, and the expected margin (base included).
 pub(super) fn contributions(trees: &Trees, base: f64, matrix: &Matrix) -> (Vec<f64>, f64) {
     let columns = matrix.columns();
-    let narrowed: Vec<f32> = matrix.values().par_iter().map(|&value| narrow(value)).collect();
+    let narrowed = by_column(matrix.values(), columns, narrow);
     let mut values = vec![0.0; narrowed.len()];
     let mut expected = base;
     for tree in 0..trees.len() {
         let mut paths = paths(trees.tree(tree));
         expected += paths.iter().map(|path| path.value * path.steps.iter().map(|step| step.share).product::<f64>()).sum::<f64>();
         paths.par_iter_mut().for_each(|path| path.tabulate(matrix.rows()));
-        let chunks = values.par_chunks_mut(CHUNK_ROWS * columns).zip(narrowed.par_chunks(CHUNK_ROWS * columns));
-        chunks.for_each(|(out, rows)| {
+        let blocks = values.par_chunks_mut(BLOCK_ROWS * columns).zip(narrowed.par_chunks(BLOCK_ROWS * columns));
+        blocks.for_each(|(out, block)| {
+            let rows = block.len() / columns;
             let mut scratch = Vec::new();
-            for path in &paths {
-                for (out, row) in out.chunks_exact_mut(columns).zip(rows.chunks_exact(columns)) {
-                    path.add(row, out, &mut scratch);
-                }
-            }
+            paths.iter().for_each(|path| path.add(block, rows, out, &mut scratch));
         });
     }
-    (values, expected)
+    (by_row(&values, columns), expected)
+}
+
+/// Row-major values in blocks of [`BLOCK_ROWS`] rows (the last may be shorter), each block column after column.
+fn by_column<T: Copy + Default + Send + Sync>(values: &[f64], columns: usize, of: impl Fn(f64) -> T + Sync) -> Vec<T> {
+    let mut turned = vec![T::default(); values.len()];
+    let blocks = turned.par_chunks_mut(BLOCK_ROWS * columns).zip(values.par_chunks(BLOCK_ROWS * columns));
+    blocks.for_each(|(block, values)| {
+        let rows = values.len() / columns;
+        for (row, values) in values.chunks_exact(columns).enumerate() {
+            block.iter_mut().skip(row).step_by(rows).zip(values).for_each(|(slot, value)| *slot = of(*value));
+        }
+    });
+    turned
+}
+
+/// The reverse of [`by_column`].
+fn by_row(turned: &[f64], columns: usize) -> Vec<f64> {
+    let mut values = vec![0.0; turned.len()];
+    let blocks = values.par_chunks_mut(BLOCK_ROWS * columns).zip(turned.par_chunks(BLOCK_ROWS * columns));
+    blocks.for_each(|(values, block)| {
+        let rows = values.len() / columns;
+        for (row, values) in values.chunks_exact_mut(columns).enumerate() {
+            values.iter_mut().zip(block.iter().skip(row).step_by(rows)).for_each(|(value, slot)| *value = *slot);
+        }
+    });
+    values
+}
+
+impl Step {
+    #[inline(always)]
+    fn meets(&self, value: f32) -> bool {
+        (value >= self.low) & (value < self.high) | (value.is_nan() & self.missing)
+    }
 }
 
 impl Path {
@@ -64,30 +95,41 @@ impl Path {
         if k == 0 || k > TABLE_COLUMNS || rows < 1 << k {
             return;
         }
-        let mut table = Vec::with_capacity(k << k);
-        for pattern in 0..1u64 << k {
-            self.append_contributions(pattern, &mut table);
+        let mut answers = Vec::with_capacity(k);
+        self.table = vec![0.0; k << k];
+        for pattern in 0..1 << k {
+            answers.clear();
+            self.append_contributions(pattern as u64, &mut answers);
+            for (column, answer) in self.table.chunks_exact_mut(1 << k).zip(&answers) {
+                column[pattern] = *answer;
+            }
         }
-        self.table = table;
     }
 
-    fn add(&self, row: &[f32], out: &mut [f64], scratch: &mut Vec<f64>) {
-        let mut pattern = 0u64;
-        for (bit, step) in self.steps.iter().enumerate() {
-            let value = row[step.feature];
-            let met = (value >= step.low) & (value < step.high) | (value.is_nan() & step.missing);
-            pattern |= u64::from(met) << bit;
+    /// Adds the path's contributions to every row of a block.
+    fn add(&self, block: &[f32], rows: usize, out: &mut [f64], scratch: &mut Vec<f64>) {
+        let column = |feature: usize| feature * rows..(feature + 1) * rows;
+        if self.table.is_empty() {
+            for row in 0..rows {
+                let values = self.steps.iter().enumerate().map(|(bit, step)| (bit, step.meets(block[column(step.feature)][row])));
+                let pattern = values.fold(0u64, |pattern, (bit, met)| pattern | u64::from(met) << bit);
+                scratch.clear();
+                self.append_contributions(pattern, scratch);
+                self.steps.iter().zip(&*scratch).for_each(|(step, answer)| out[column(step.feature)][row] += answer);
+            }
+            return;
         }
-        let k = self.steps.len();
-        let answers = if self.table.is_empty() {
-            scratch.clear();
-            self.append_contributions(pattern, scratch);
-            &scratch[..]
-        } else {
-            &self.table[pattern as usize * k..(pattern as usize + 1) * k]
-        };
-        for (step, answer) in self.steps.iter().zip(answers) {
-            out[step.feature] += answer;
+        // At most eight columns: a pattern is a byte.
+        let mut patterns = [0u8; BLOCK_ROWS];
+        for (bit, step) in self.steps.iter().enumerate() {
+            let values = &block[column(step.feature)];
+            patterns.iter_mut().zip(values).for_each(|(pattern, value)| *pattern |= u8::from(step.meets(*value)) << bit);
+        }
+        for (step, answers) in self.steps.iter().zip(self.table.chunks_exact(1 << self.steps.len())) {
+            let out = &mut out[column(step.feature)];
+            // The patterns of k columns are below 2ᵏ; the mask says so to the compiler.
+            let mask = answers.len() - 1;
+            out.iter_mut().zip(&patterns).for_each(|(slot, pattern)| *slot += answers[usize::from(*pattern) & mask]);
         }
     }
 
