@@ -119,6 +119,14 @@ pub enum ReplayError {
     /// A worker of the pipeline ended without a result.
     #[error("{0}: a worker stopped unexpectedly; run again with -vv and report it")]
     Worker(&'static str),
+    /// A statement was stopped while it ran.
+    #[error("{operation} in {store}: stopped before there was an answer")]
+    Interrupted {
+        /// What was being done.
+        operation: &'static str,
+        /// The store, without password.
+        store: String,
+    },
     /// The caller asked to stop.
     #[error("stopped on request; what was stored is kept, and the same command continues")]
     Cancelled,
@@ -141,7 +149,9 @@ impl ReplayError {
         let detail = first_line(text);
         let path = path.to_path_buf();
         let low = detail.to_ascii_lowercase();
-        if low.contains("no space left") || low.contains("disk full") || low.contains("could not write all bytes") {
+        if low.starts_with("interrupt error") {
+            Self::Interrupted { operation, store: path.display().to_string() }
+        } else if low.contains("no space left") || low.contains("disk full") || low.contains("could not write all bytes") {
             Self::DiskFull { operation, path }
         } else if low.contains("conflicting lock") || low.contains("could not set lock") {
             Self::Locked { path, detail }

@@ -158,7 +158,7 @@ impl Data {
     /// Whether anything is being computed.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.opening || self.running.any() || self.held.values().any(|held| held.waiting)
+        self.opening || self.running.any() || self.is_asking()
     }
 
     /// Engine of the open store.
@@ -215,6 +215,30 @@ impl Data {
         held.asked = Some((epoch, ask.clone()));
         held.waiting = true;
         self.worker.send(Command::Ask { place, epoch, ask });
+    }
+
+    /// Asks, also where just that was asked before.
+    pub fn ask_anew(&mut self, place: Place, ask: Ask) {
+        if let Some(held) = self.held.get_mut(&place) {
+            held.asked = None;
+        }
+        self.want(place, ask);
+    }
+
+    /// Stops what is being asked for a place: a statement that runs is interrupted.
+    pub fn stop(&self, place: Place) {
+        self.worker.stop(|asked_for| asked_for == place);
+    }
+
+    /// Stops everything that is being asked.
+    pub fn stop_all(&self) {
+        self.worker.stop(|_| true);
+    }
+
+    /// Whether any question waits for its answer.
+    #[must_use]
+    pub fn is_asking(&self) -> bool {
+        self.held.values().any(|held| held.waiting)
     }
 
     /// What is known for a place.

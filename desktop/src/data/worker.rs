@@ -1,7 +1,8 @@
 //! The thread that owns the store: opens it, answers questions, writes decisions.
 //!
 //! Promises: one command at a time, the newest of a place wins and replaces the one that waits; the store is opened read-only and
-//! confined, and opened for writing only for the moment of a change; whatever fails is a sentence.
+//! confined, and opened for writing only for the moment of a change; a question that nobody wants any more is stopped, also in the
+//! middle of its statement; whatever fails is a sentence.
 //!
 //! Read next: `mod.rs` (who asks), `features.rs` (what is more than a statement).
 
@@ -13,7 +14,7 @@ use ja4_lab::cycle::settings::Settings;
 use ja4_lab::cycle::workshop::Workshop;
 use ja4_lab::{explain, sessions};
 use ja4_replay::store::remote::Remote;
-use ja4_replay::store::{self, Engine, OpenOptions, Statement, Store};
+use ja4_replay::store::{self, Engine, Interrupt, OpenOptions, Statement, Store};
 
 use super::query::Ask;
 use super::table::Table;
@@ -90,7 +91,32 @@ struct Mailbox {
     commands: Vec<Command>,
     outcomes: Vec<Outcome>,
     closed: bool,
+    /// Whose question is being answered, and whether that is to stop.
+    running: Option<(Place, bool)>,
+    stopper: Option<Arc<dyn Interrupt>>,
 }
+
+impl Mailbox {
+    /// Stops the question that runs, where it is one of these.
+    fn stop_running(&mut self, which: impl Fn(Place) -> bool) {
+        if let Some((place, stop)) = &mut self.running
+            && which(*place)
+        {
+            *stop = true;
+        }
+        self.interrupt();
+    }
+
+    /// A question may be several statements, and an interruption between two of them is not heard: so it is repeated at every look.
+    fn interrupt(&self) {
+        if let (Some((_, true)), Some(stopper)) = (self.running, &self.stopper) {
+            stopper.interrupt();
+        }
+    }
+}
+
+/// What a question that was stopped is answered.
+const STOPPED: &str = "stopped before there was an answer; Ctrl+R asks again";
 
 struct Shared {
     mailbox: Mutex<Mailbox>,
@@ -124,15 +150,20 @@ impl Worker {
         Self { shared }
     }
 
-    /// Leaves a command. A question replaces the one that waits for the same place.
+    /// Leaves a command. A question replaces the one that waits for the same place, and stops the one that runs for it.
     pub fn send(&self, command: Command) {
         let mut mailbox = self.shared.lock();
         match &command {
             Command::Ask { place, .. } => {
                 let same = |waiting: &Command| matches!(waiting, Command::Ask { place: other, .. } if other == place);
                 mailbox.commands.retain(|waiting| !same(waiting));
+                let place = *place;
+                mailbox.stop_running(|running| running == place);
             }
-            Command::Open(..) | Command::Close => mailbox.commands.retain(|waiting| matches!(waiting, Command::Change { .. })),
+            Command::Open(..) | Command::Close => {
+                mailbox.commands.retain(|waiting| matches!(waiting, Command::Change { .. }));
+                mailbox.stop_running(|_| true);
+            }
             Command::Change { .. } => {}
         }
         mailbox.commands.push(command);
@@ -140,15 +171,35 @@ impl Worker {
         self.shared.news.notify_one();
     }
 
+    /// Stops the questions of these places: what waits is answered at once, what runs is interrupted.
+    pub fn stop(&self, which: impl Fn(Place) -> bool) {
+        let mut mailbox = self.shared.lock();
+        let (stopped, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut mailbox.commands)
+            .into_iter()
+            .partition(|waiting| matches!(waiting, Command::Ask { place, .. } if which(*place)));
+        mailbox.commands = kept;
+        for command in stopped {
+            if let Command::Ask { place, epoch, ask } = command {
+                mailbox.outcomes.push(Outcome::Answer { place, epoch, ask, answer: Err(STOPPED.to_owned()) });
+            }
+        }
+        mailbox.stop_running(which);
+    }
+
     /// Takes what was finished.
     pub fn take(&self) -> Vec<Outcome> {
-        std::mem::take(&mut self.shared.lock().outcomes)
+        let mut mailbox = self.shared.lock();
+        mailbox.interrupt();
+        std::mem::take(&mut mailbox.outcomes)
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        let mut mailbox = self.shared.lock();
+        mailbox.closed = true;
+        mailbox.stop_running(|_| true);
+        drop(mailbox);
         self.shared.news.notify_one();
     }
 }
@@ -163,13 +214,25 @@ fn serve(shared: &Shared, ctx: &egui::Context) {
                     return;
                 }
                 if !mailbox.commands.is_empty() {
-                    break mailbox.commands.remove(0);
+                    let command = mailbox.commands.remove(0);
+                    mailbox.running = if let Command::Ask { place, .. } = &command { Some((*place, false)) } else { None };
+                    mailbox.stopper = open.store.as_ref().map(|store| store.interrupter());
+                    break command;
                 }
                 mailbox = shared.news.wait(mailbox).unwrap_or_else(PoisonError::into_inner);
             }
         };
-        if let Some(outcome) = open.obey(command) {
-            shared.lock().outcomes.push(outcome);
+        let outcome = open.obey(command);
+        let mut mailbox = shared.lock();
+        let stopped = mailbox.running.take().filter(|(_, stop)| *stop).map(|(place, _)| place);
+        // Where a newer question made it stop, only that one is answered.
+        let newer = |place| move |waiting: &Command| matches!(waiting, Command::Ask { place: other, .. } if *other == place);
+        let replaced = stopped.is_some_and(|place| mailbox.commands.iter().any(newer(place)));
+        if let Some(mut outcome) = outcome.filter(|_| !replaced) {
+            if let (Some(_), Outcome::Answer { answer: answer @ Err(_), .. }) = (stopped, &mut outcome) {
+                *answer = Err(STOPPED.to_owned());
+            }
+            mailbox.outcomes.push(outcome);
             ctx.request_repaint();
         }
     }

@@ -42,6 +42,7 @@ impl App {
             Action::AskOpen => self.dialog = Some(Dialog::open("")),
             Action::AskFollow => self.dialog = Some(Dialog::open("http://127.0.0.1:")),
             Action::Refresh => self.data.refresh(),
+            Action::Stop => self.data.stop_all(),
             Action::SaveTable { name, form, rows, table } => {
                 self.dialog = Some(Dialog::save(&name, form.extension(), Saving::Table { form, rows, table, pseudonyms: false }))
             }

@@ -53,6 +53,8 @@ pub enum Action {
     AskFollow,
     /// Read everything again.
     Refresh,
+    /// Stop every question that is being answered.
+    Stop,
     /// Save rows.
     SaveTable {
         /// Proposed name without its end.

@@ -193,6 +193,25 @@ fn menu(ui: &mut egui::Ui, views: &[Box<dyn View>], settings: &Settings, out: &m
     });
 }
 
+/// How long questions may take before a button offers to stop them, in seconds: one that comes and goes with each would only flicker.
+const PATIENCE_SECS: f64 = 0.5;
+
+fn stop_button(ui: &mut egui::Ui, data: &Data) {
+    let (since, now) = (Id::unique("asking since"), ui.input(|input| input.time));
+    if !data.is_asking() {
+        ui.data_mut(|memory| memory.remove::<f64>(since));
+        return;
+    }
+    let began = ui.data_mut(|memory| *memory.get_temp_mut_or(since, now));
+    if now - began < PATIENCE_SECS {
+        return;
+    }
+    let button = ui.small_button("Stop").accessible_name("Stop asking").on_hover_text("stop what is being asked (Ctrl+.)");
+    if button.clicked() {
+        data.stop_all();
+    }
+}
+
 /// The line at the bottom.
 pub fn status(
     ui: &mut egui::Ui,
@@ -205,6 +224,7 @@ pub fn status(
         if data.is_busy() {
             ui.spinner();
         }
+        stop_button(ui, data);
         let open = if data.is_open() { text::cut(&data.opened.label, 80) } else { "no database is open".to_owned() };
         ui.label(RichText::new(open).small());
         if let Some((text, trouble)) = follow.told(data) {

@@ -28,6 +28,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
     Shortcut { keys: ctrl(Key::F), what: "Search", action: || Action::FocusSearch },
     Shortcut { keys: ctrl(Key::O), what: "Open a database, capture or log", action: || Action::AskOpen },
     Shortcut { keys: ctrl(Key::R), what: "Read everything again", action: || Action::Refresh },
+    Shortcut { keys: ctrl(Key::Period), what: "Stop what is being asked", action: || Action::Stop },
     Shortcut { keys: ctrl(Key::Z), what: "Take the last decision back", action: || Action::Undo },
     Shortcut { keys: ctrl(Key::S), what: "Save the case", action: || Action::SaveCase },
     Shortcut { keys: ctrl(Key::P), what: "Save the window as PNG", action: || Action::SavePicture },

@@ -21,6 +21,7 @@ mod images;
 mod keyboard;
 mod leaving;
 mod packaging;
+mod stopping;
 mod support;
 mod trials;
 mod workflows;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         [
             workflows::TESTS,
             keyboard::TESTS,
+            stopping::TESTS,
             trials::TESTS,
             leaving::TESTS,
             follow::TESTS,

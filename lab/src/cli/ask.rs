@@ -1,14 +1,21 @@
 //! Commands that only ask a database: sessions, explain, sql, features.
 //!
-//! Promises: the file is opened read-only and confined; an empty answer comes with its reason.
+//! Promises: the file is opened read-only and confined; an empty answer comes with its reason; Ctrl-C stops a typed
+//! statement, also on a server.
 //!
 //! Read next: `crate::sessions`, `crate::explain`.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use duckdb::arrow::array::RecordBatch;
 use ja4_replay::store::{self, OpenOptions, Store};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 
 use super::args::{ExplainArgs, FeaturesArgs, QueryFormat, RowFormat, SessionsArgs, SqlArgs};
 use super::console::Console;
@@ -33,7 +40,7 @@ pub fn explain(args: &ExplainArgs, console: &Console) -> Result<(), LabError> {
 
 pub fn sql(args: &SqlArgs, console: &Console) -> Result<(), LabError> {
     let store = sessions::open_confined(&args.db)?;
-    let batches = store.query(&args.query)?;
+    let batches = stoppable(&*store, || store.query(&args.query))??;
     if is_empty(&batches) {
         console.note("the query gave no rows");
     }
@@ -55,6 +62,35 @@ pub fn features(args: &FeaturesArgs, console: &Console) -> Result<(), LabError> 
     console.note(&format!("wrote {} sessions to {}", table.sessions(), args.output.display()));
     Ok(())
 }
+
+/// Runs `work`; Ctrl-C meanwhile stops the statement that runs in `store`, on a server too. A second Ctrl-C, and one after the answer
+/// (while it is being printed), ends this program as ever.
+fn stoppable<T>(store: &dyn Store, work: impl FnOnce() -> T) -> Result<T, LabError> {
+    let (asked, as_ever) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    // In this order, so that the first one does not end the program.
+    flag::register_conditional_default(SIGINT, Arc::clone(&as_ever))
+        .and_then(|_| flag::register(SIGINT, Arc::clone(&asked)))
+        .and_then(|_| flag::register(SIGINT, Arc::clone(&as_ever)))
+        .map_err(|error| LabError::Ask(format!("listen for Ctrl-C: {error}")))?;
+    let stopper = store.interrupter();
+    let (over, ended) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            if asked.load(Ordering::Acquire) {
+                stopper.interrupt();
+            }
+        }
+    });
+    let done = work();
+    as_ever.store(true, Ordering::Release);
+    drop(over);
+    // It only looks at flags; it cannot fail.
+    let _ = watch.join();
+    Ok(done)
+}
+
+/// How long a Ctrl-C may go unseen.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Opens an existing database to change it, brought to this version's schema.
 pub fn open_to_change(db: &Path, threads: usize) -> Result<Box<dyn Store>, LabError> {

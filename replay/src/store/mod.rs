@@ -8,16 +8,19 @@
 pub mod chunk;
 pub mod clickhouse;
 pub mod duckdb;
+mod interrupt;
 mod read_only;
 pub mod remote;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ::duckdb::arrow::array::RecordBatch;
 use ja4_join::row::HttpLogRow;
 
 use self::chunk::Chunk;
 pub use self::duckdb::{DuckDbOptions as OpenOptions, InputRecord, InputState, RunRecord, TlsOnlyRow};
+pub use self::interrupt::Interrupt;
 use crate::ReplayError;
 
 /// What an append did.
@@ -110,6 +113,9 @@ pub trait Store: Send {
     /// # Errors
     /// The engine's refusal.
     fn sibling(&self) -> Result<Box<dyn Store>, ReplayError>;
+
+    /// What stops the statement that this connection is running, for another thread to hold.
+    fn interrupter(&self) -> Arc<dyn Interrupt>;
 
     /// Applies what `sql/` has and the database lacks; gives the number of migrations applied.
     ///

@@ -6,6 +6,7 @@
 //! Read next: `ja4_lab::live::serve`, the other end; docs/LIVE.md.
 
 use std::io::Cursor;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_ipc::reader::StreamReader;
@@ -16,6 +17,7 @@ use duckdb::arrow::error::ArrowError;
 
 use super::chunk::Chunk;
 use super::duckdb::sql;
+use super::interrupt::{Interrupt, Pending};
 use super::{Appended, Contents, Engine, InputRecord, InputState, RunRecord, Statement, Store, TableName};
 use crate::ReplayError;
 
@@ -28,11 +30,19 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_mins(5);
 
 /// A database behind HTTP.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Remote {
     url: String,
     token: String,
     agent: ureq::Agent,
+    /// The one answer that is waited for.
+    pending: Pending,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Remote {
@@ -61,7 +71,7 @@ impl Remote {
         // A host that is gone is told soon; a question may take its time.
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let config = config.timeout_connect(Some(CONNECT)).timeout_recv_response(Some(ANSWER)).timeout_recv_body(Some(ANSWER));
-        let remote = Self { url, token: token.trim().to_owned(), agent: config.build().new_agent() };
+        let remote = Self { url, token: token.trim().to_owned(), agent: config.build().new_agent(), pending: Pending::default() };
         remote.query(sql::PROBE).map(drop)?;
         Ok(remote)
     }
@@ -74,7 +84,17 @@ impl Remote {
         Err(self.fail("this database can only be read from here; it is written by the process that listens there"))
     }
 
+    /// Asks on a thread of its own: the wait can be ended, the request itself not, so an answer nobody wants any more is dropped there.
     fn post(&self, path: &str, body: &str) -> Result<Vec<u8>, ReplayError> {
+        let answer = self.pending.wait(|done| {
+            let (asking, path, body) = (self.clone(), path.to_owned(), body.to_owned());
+            std::thread::spawn(move || done.send(asking.post_now(&path, &body)));
+            || ()
+        });
+        answer.map_err(|unanswered| unanswered.refusal("ask", &self.url))?
+    }
+
+    fn post_now(&self, path: &str, body: &str) -> Result<Vec<u8>, ReplayError> {
         let sent =
             self.agent.post(format!("{}{path}", self.url)).header("Authorization", format!("Bearer {}", self.token)).send(body);
         let mut answer = sent.map_err(|error| self.fail(error.to_string()))?;
@@ -95,7 +115,11 @@ impl Store for Remote {
     }
 
     fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Self { pending: Pending::default(), ..self.clone() }))
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupt> {
+        Arc::new(self.pending.clone())
     }
 
     fn migrate(&mut self) -> Result<usize, ReplayError> {

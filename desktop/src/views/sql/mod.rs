@@ -1,7 +1,7 @@
 //! SQL console: any statement that reads, with the same text for both engines, and the statement behind any table of the window.
 //!
 //! Promises: nothing can be changed and no other file be touched from here; the engine's refusal is shown as it is; statements typed
-//! before are kept.
+//! before are kept; one that runs too long is cancelled, in the engine too.
 //!
 //! Read next: `../../data/worker.rs`.
 
@@ -85,6 +85,9 @@ impl View for Sql {
             });
             if cx.data.is_waiting((ID, "rows")) {
                 ui.spinner();
+                if ui.button("Cancel").on_hover_text("stop the statement that runs").clicked() {
+                    cx.data.stop((ID, "rows"));
+                }
             }
             ui.label(RichText::new("reads only; Ctrl+Enter runs").weak());
         });
@@ -109,6 +112,6 @@ impl Sql {
         self.asked = self.text.trim().trim_end_matches(';').to_owned();
         remember(&mut cx.settings.sql, &self.asked);
         self.state = GridState::default();
-        cx.data.want((ID, "rows"), Ask::Typed(self.asked.clone()));
+        cx.data.ask_anew((ID, "rows"), Ask::Typed(self.asked.clone()));
     }
 }

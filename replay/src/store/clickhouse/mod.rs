@@ -16,12 +16,13 @@ mod tables;
 mod wire;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ::duckdb::arrow::array::RecordBatch;
 
 use self::address::Address;
 use self::wire::{Call, Wire};
-use super::{Appended, Contents, Engine, InputRecord, OpenOptions, RunRecord, Statement, Store, TableName, read_only};
+use super::{Appended, Contents, Engine, InputRecord, Interrupt, OpenOptions, RunRecord, Statement, Store, TableName, read_only};
 use crate::ReplayError;
 use crate::digest::TableDigest;
 use crate::store::chunk::Chunk;
@@ -78,7 +79,11 @@ impl Store for ClickHouse {
     }
 
     fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
-        Ok(Box::new(Self { wire: self.wire.clone(), cluster: self.cluster.clone(), now_ns: self.now_ns }))
+        Ok(Box::new(Self { wire: self.wire.sibling(), cluster: self.cluster.clone(), now_ns: self.now_ns }))
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupt> {
+        self.wire.interrupter()
     }
 
     fn migrate(&mut self) -> Result<usize, ReplayError> {
@@ -92,11 +97,11 @@ impl Store for ClickHouse {
     fn query(&self, sql: &str) -> Result<Vec<RecordBatch>, ReplayError> {
         read_only::check(sql)?;
         let text = sql.trim_end().trim_end_matches(';');
-        self.wire.batches(Call::new("query", text).setting("readonly", "1"))
+        self.wire.batches(Call::new("query", text).reading())
     }
 
     fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
-        self.wire.batches(Call::new("query", sql::numbered(statement.clickhouse)).texts(values).setting("readonly", "1"))
+        self.wire.batches(Call::new("query", sql::numbered(statement.clickhouse)).texts(values).reading())
     }
 
     fn change(&self, statements: &Statement<'_>, values: &[&str]) -> Result<(), ReplayError> {
@@ -143,7 +148,7 @@ impl Store for ClickHouse {
             Contents::Features => (sql::ALL_FEATURES, 4),
             Contents::Scores => (sql::ALL_SCORES, 4),
         };
-        let call = Call::new("digest", sql::statement(text)).setting("readonly", "1");
+        let call = Call::new("digest", sql::statement(text)).reading();
         let digest = self.wire.fetch(call, (TableDigest::new(), key_columns), |(digest, key_columns), batch| {
             digest.add(&batch, *key_columns).map_err(|error| error.to_string())
         })?;

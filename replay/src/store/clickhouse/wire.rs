@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use clickhouse::error::Error;
@@ -19,6 +18,7 @@ use tokio::sync::oneshot;
 use super::address::Address;
 use super::arrow;
 use crate::ReplayError;
+use crate::store::interrupt::{Interrupt, Pending};
 
 /// A statement with the values of its `{p0:…}`, `{p1:…}`, ….
 #[derive(Debug, Clone)]
@@ -51,6 +51,11 @@ impl Call {
         self
     }
 
+    /// Changes nothing, and ends on the server as well when nobody waits for its answer any more.
+    pub fn reading(self) -> Self {
+        self.setting("readonly", "1").setting("cancel_http_readonly_queries_on_client_close", "1")
+    }
+
     pub fn setting(mut self, name: &'static str, value: &'static str) -> Self {
         self.settings.push((name, value));
         self
@@ -58,12 +63,13 @@ impl Call {
 }
 
 /// The client and the thread that drives its connections.
-#[derive(Clone)]
 pub(super) struct Wire {
     client: Client,
     driver: Arc<Driver>,
     label: String,
     timeout: Duration,
+    /// The one call that is waited for.
+    pending: Pending,
 }
 
 /// Ends its thread when the last user is gone.
@@ -99,7 +105,17 @@ impl Wire {
             .with_password(address.password()?)
             .with_compression(if address.compress { Compression::Lz4 } else { Compression::None })
             .with_product_info("ja4-platform", env!("CARGO_PKG_VERSION"));
-        Ok(Self { client, driver: Arc::new(driver), label, timeout: address.timeout })
+        Ok(Self { client, driver: Arc::new(driver), label, timeout: address.timeout, pending: Pending::default() })
+    }
+
+    /// A second connection, interrupted by itself.
+    pub fn sibling(&self) -> Self {
+        let (client, driver, label) = (self.client.clone(), Arc::clone(&self.driver), self.label.clone());
+        Self { client, driver, label, timeout: self.timeout, pending: Pending::default() }
+    }
+
+    pub fn interrupter(&self) -> Arc<dyn Interrupt> {
+        Arc::new(self.pending.clone())
     }
 
     pub fn label(&self) -> &str {
@@ -189,14 +205,16 @@ impl Wire {
         operation: &'static str,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, ReplayError> {
-        let (done, answer) = sync_channel(1);
         let timeout = self.timeout;
-        self.driver.handle.spawn(async move {
-            let result = tokio::time::timeout(timeout, work).await.unwrap_or(Err(Error::TimedOut));
-            // The caller waits below; it cannot be gone.
-            let _ = done.send(result);
+        let answer = self.pending.wait(|done| {
+            let task = self.driver.handle.spawn(async move {
+                let result = tokio::time::timeout(timeout, work).await.unwrap_or(Err(Error::TimedOut));
+                done.send(result);
+            });
+            // Dropping the request closes its connection; the server stops what it reads for it.
+            move || task.abort()
         });
-        let result = answer.recv().unwrap_or_else(|_| Err(Error::Custom("the connection thread ended".to_owned())));
+        let result = answer.map_err(|unanswered| unanswered.refusal(operation, &self.label))?;
         result.map_err(|error| refusal(operation, &self.label, &error))
     }
 }

@@ -13,13 +13,14 @@ pub mod sql;
 mod tables;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use duckdb::{AccessMode, Config, Connection};
 use sha2::{Digest as _, Sha256};
 
 pub use self::tables::{InputRecord, InputState, RunRecord, TlsOnlyRow};
 use super::chunk::Chunk;
-use super::{Appended, Contents, Engine, Statement, Store, TableName};
+use super::{Appended, Contents, Engine, Interrupt, Statement, Store, TableName};
 use crate::ReplayError;
 use crate::digest::hex;
 use duckdb::arrow::array::RecordBatch;
@@ -185,6 +186,10 @@ impl Store for DuckDb {
             threads: self.threads,
             known: append::Known::default(),
         }))
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupt> {
+        self.connection.interrupt_handle()
     }
 
     fn migrate(&mut self) -> Result<usize, ReplayError> {

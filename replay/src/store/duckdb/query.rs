@@ -63,10 +63,14 @@ impl DuckDb {
 
 #[cfg(test)]
 mod tests {
-    use duckdb::arrow::array::AsArray as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use duckdb::arrow::array::{AsArray as _, RecordBatch};
     use duckdb::arrow::datatypes::Int64Type;
 
     use super::super::{DuckDb, DuckDbOptions};
+    use crate::ReplayError;
     use crate::store::Store as _;
 
     #[test]
@@ -80,5 +84,27 @@ mod tests {
             let numbers = numbers.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
             assert!(numbers.eq(0..400_000));
         }
+    }
+
+    #[test]
+    fn a_statement_that_would_run_for_days_is_stopped_and_the_next_one_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DuckDb::open(&folder.path().join("a.duckdb"), &DuckDbOptions::default()).unwrap();
+        let (stopper, over) = (store.interrupter(), Arc::new(AtomicBool::new(false)));
+        let seen = Arc::clone(&over);
+        let asking = std::thread::spawn(move || {
+            while !seen.load(Ordering::Acquire) {
+                stopper.interrupt();
+                std::thread::yield_now();
+            }
+        });
+        let long = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE (a.range * b.range) % 7 = 3";
+        let stopped = store.query(long);
+        over.store(true, Ordering::Release);
+        asking.join().unwrap();
+        assert!(matches!(&stopped, Err(ReplayError::Interrupted { .. })), "{stopped:?}");
+        // With nothing running it does nothing, also not to what comes next.
+        store.interrupter().interrupt();
+        assert_eq!(store.query("SELECT 1").unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
     }
 }
