@@ -28,7 +28,9 @@ pub fn table(out: &mut dyn Write, batches: &[RecordBatch], width: Option<u16>) -
     let Some(first) = batches.first() else { return Ok(()) };
     let columns = (0..first.num_columns()).map(|index| Column::new(batches, index)).collect::<Vec<_>>();
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    let Some(width) = width.map(usize::from) else { return writeln!(out, "{}", beside(columns.iter(), rows)) };
+    let Some(width) = width.map(usize::from) else {
+        return beside(columns.iter(), rows).lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()));
+    };
     let (mut kept, mut moved): (Vec<&Column>, Vec<&Column>) = (columns.iter().collect(), Vec::new());
     while kept.iter().map(|column| column.width + GAP).sum::<usize>() > width {
         let widest = kept.iter().enumerate().max_by_key(|(place, column)| (column.width, *place)).map(|(place, _)| place);
