@@ -4,13 +4,15 @@
 //! worker has its share of every bound). The calling thread decodes each packet once, puts fragments together, and gives every
 //! segment to the worker of its connection; bytes of mapped files are handed on as they lie there, others are copied. Workers
 //! answer each batch of 4,096 packets with what they found, tagged with the number of the packet that caused it; the calling
-//! thread puts that in order and calls the sink. At most eight batches are on the way. With one worker nothing has to be shared
+//! thread puts that in order and calls the sink. At most eight batches are on the way. Who has to wait sees to the pages of a mapped
+//! file (`shard/pages.rs`). With one worker nothing has to be shared
 //! out, and the calling thread does not even decode: `shard/pipe.rs`.
 //!
 //! Read next: `shard/lanes.rs` (who gets what), `run.rs`, `sensor/mod.rs`.
 
 mod collect;
 mod lanes;
+mod pages;
 mod pipe;
 
 use std::collections::VecDeque;
@@ -23,6 +25,7 @@ use crate::run::{Progress, Summary};
 use crate::sensor::{Sensor, SensorConfig, SensorSink};
 use crate::shard::collect::{Batch, Collector, End, Wants};
 use crate::shard::lanes::{Load, Reader, Work};
+use crate::shard::pages::{Pages, place};
 use crate::source::PacketSource;
 
 const BATCH_PACKETS: u32 = 4096;
@@ -49,17 +52,18 @@ pub(crate) fn run<S: SensorSink>(
     }
     // The maps outlive the threads that read from them.
     let maps = source.maps();
+    let pages = &Pages::new(&maps);
     std::thread::scope(|scope| {
         let mut lanes = Vec::new();
         for _ in 0..workers {
             let (to_worker, from_reader) = sync_channel(WAITING_BATCHES);
             let (to_reader, from_worker) = sync_channel(WAITING_BATCHES);
             let sensor = sensor(share(limits, workers), secrets);
-            scope.spawn(move || work(sensor, wants, &from_reader, &to_reader));
+            scope.spawn(move || work(sensor, wants, pages, &from_reader, &to_reader));
             lanes.push((to_worker, from_worker));
         }
         let reader = Reader::new(&maps, limits, workers, secrets.is_some());
-        pump(source, reader, &lanes, sink, summary, progress)
+        pump(source, reader, pages, &lanes, sink, summary, progress)
     })
 }
 
@@ -90,6 +94,7 @@ type Lane<'m> = (SyncSender<Load<'m>>, Receiver<(Batch, Load<'m>)>);
 fn pump<'m>(
     source: &mut impl PacketSource,
     mut reader: Reader<'m>,
+    pages: &Pages<'_>,
     lanes: &[Lane<'m>],
     sink: &mut impl SensorSink,
     summary: &mut Summary,
@@ -98,6 +103,7 @@ fn pump<'m>(
     let mut collector = Collector::default();
     let mut on_the_way = VecDeque::new();
     loop {
+        let starts = place(source);
         let more = reader.fill(source, BATCH_PACKETS);
         let now = Progress {
             bytes_read: source.bytes_read(),
@@ -109,12 +115,14 @@ fn pump<'m>(
             // A worker that is gone is noticed when its answer is waited for.
             to_worker.send(load).ok();
         }
-        on_the_way.push_back(now);
+        on_the_way.push_back((now, starts));
+        pages.moved(place(source), on_the_way.front().map_or(0, |(_, starts)| *starts));
+        pages.keep_up();
         while on_the_way.len() >= WAITING_BATCHES || (!more && !on_the_way.is_empty()) {
-            let now = on_the_way.pop_front().unwrap_or_default();
+            let (now, _) = on_the_way.pop_front().unwrap_or_default();
             let mut batches = Vec::with_capacity(lanes.len());
             for (_, from_worker) in lanes {
-                let Ok((batch, load)) = from_worker.recv() else { return ControlFlow::Break(()) };
+                let Some((batch, load)) = pages.receive(from_worker) else { return ControlFlow::Break(()) };
                 batches.push(batch);
                 reader.use_again(load);
             }
@@ -132,9 +140,15 @@ fn pump<'m>(
 }
 
 /// A worker: takes loads until none comes any more, and answers each.
-fn work<'m>(mut sensor: Sensor, wants: Wants, loads: &Receiver<Load<'m>>, answers: &SyncSender<(Batch, Load<'m>)>) {
+fn work<'m>(
+    mut sensor: Sensor,
+    wants: Wants,
+    pages: &Pages<'_>,
+    loads: &Receiver<Load<'m>>,
+    answers: &SyncSender<(Batch, Load<'m>)>,
+) {
     let limits = sensor.limits().clone();
-    for load in loads {
+    while let Some(load) = pages.receive(loads) {
         let mut batch = Batch::new(wants);
         for item in &load.items {
             batch.tag = item.number;

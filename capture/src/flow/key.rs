@@ -42,7 +42,7 @@ impl Side {
 }
 
 /// IPv4 key: low and high address, then both ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key4 {
     addresses: [u32; 2],
     ports: u32,

@@ -39,10 +39,21 @@ impl<'a> Slim<'a> {
         Some((key, Self { payload, seq, ttl, dont_fragment, flags, side, handshake }))
     }
 
-    /// The bytes that will probably be read, without looking at them.
+    /// Whether it carries nothing.
     #[inline]
-    pub fn handshake_bytes(&self) -> Option<&'a [u8]> {
-        Some(self.payload).filter(|_| self.handshake)
+    pub fn is_empty(&self) -> bool {
+        self.payload.is_empty()
+    }
+
+    /// Whether its bytes will probably be read.
+    #[inline]
+    pub fn has_handshake(&self) -> bool {
+        self.handshake
+    }
+
+    #[inline]
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
     }
 
     /// The segment again, but for what nobody asks: acknowledgement number and window, and the options.
@@ -55,15 +66,27 @@ impl<'a> Slim<'a> {
 }
 
 impl Sensor {
-    /// Takes one packet of that kind; its captured bytes are counted by [`Sensor::count_bytes`].
+    /// Takes one packet of that kind; its captured bytes are counted by [`Sensor::count_bytes`]. `slim` is asked for only if its connection
+    /// is not finished.
     #[inline]
-    pub(crate) fn slim(&mut self, ts_ns: i64, key: FlowKey, slim: &Slim<'_>, sink: &mut impl SensorSink) {
+    pub(crate) fn slim<'a: 's, 's>(
+        &mut self,
+        ts_ns: i64,
+        key: FlowKey,
+        is_empty: bool,
+        slim: impl FnOnce() -> Option<&'s Slim<'a>>,
+        sink: &mut impl SensorSink,
+    ) {
         self.arrived(ts_ns, 0, sink);
         self.counters.tcp_segments = self.counters.tcp_segments.wrapping_add(1);
         match self.tcp.find(&key, ts_ns, &self.limits) {
             Found::Finished(_) => {}
-            Found::Unknown if slim.payload.is_empty() => {}
-            found => self.found_tcp(found, key, slim.side, &slim.whole(&key), ts_ns, sink),
+            Found::Unknown if is_empty => {}
+            found => {
+                if let Some(slim) = slim() {
+                    self.found_tcp(found, key, slim.side, &slim.whole(&key), ts_ns, sink);
+                }
+            }
         }
         if sink.wants_events() {
             self.let_out_ready(sink);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ja4_capture::{CaptureError, Options, Summary, fingerprint_files};
 
-use crate::support::{CLIENT, Frame, connection, pcap};
+use crate::support::{ACK, CLIENT, Everything, Frame, SERVER, Tcp, connection, ethernet, ipv4, pcap, tcp};
 
 fn names(paths: &[PathBuf]) -> Result<(Vec<String>, Summary), CaptureError> {
     let mut names = Vec::new();
@@ -135,4 +135,58 @@ fn a_cut_gzip_keeps_what_came_out() {
     assert!(names.len() > 50, "{}", names.len());
     assert_eq!(summary.damage_count, 1);
     assert!(summary.damage[0].what.contains("reading stopped"), "{}", summary.damage[0]);
+}
+
+/// Many loads of every kind of frame in files that are mapped, and some that are not: what threads do with pages and places is seen
+/// only where a capture is larger than what they hand over at one time.
+#[test]
+fn a_long_capture_gives_the_same_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut frames, data) = (Vec::new(), [23; 1400]);
+    for n in 0..400_u16 {
+        let start_ns = i64::from(n) * 40_000_000;
+        frames.extend(connection(CLIENT, 1000 + n, start_ns, &format!("n{n}.example")));
+        // Data of the connection before, which is finished, of one that nobody saw begin, and a datagram.
+        for step in 0..40_u32 {
+            let ts_ns = start_ns + 1_000_000 + i64::from(step) * 900_000;
+            let port = if step % 5 == 4 { 500 } else { 999 + n };
+            let bulk = Tcp {
+                src: (SERVER, 443),
+                dst: (CLIENT, port),
+                seq: 7000 + step * 1400,
+                ack: 1,
+                flags: ACK,
+                options: &[],
+                payload: &data,
+            };
+            frames.push((ts_ns, tcp(&bulk)));
+            frames.push((ts_ns, tcp(&Tcp { src: bulk.dst, dst: bulk.src, payload: &[], ..bulk })));
+            if step % 10 == 0 {
+                frames.push((ts_ns, ethernet(&ipv4(CLIENT, SERVER, 17, &[0, 53, 0, 53, 0, 12, 0, 0, 1, 2, 3, 4]))));
+            }
+        }
+    }
+    let long = pcap(&frames);
+    let cut = write(folder.path(), "cut.pcap", &long[..long.len() - 5]);
+    let other = write(folder.path(), "other.pcap", &pcap(&connection(CLIENT, 77, 3_000_000_000, "other.example")));
+    let packed = write(folder.path(), "packed.pcap.zst", &zstd::encode_all(&long[..long.len() / 2], 1).expect("compressed"));
+    for files in [vec![cut.clone()], vec![cut, other], vec![packed]] {
+        let told = |threads| {
+            let (mut sink, options) = (Everything::default(), Options { threads, ..Options::default() });
+            let progress = &mut |_: &ja4_capture::Progress| std::ops::ControlFlow::Continue(());
+            let summary = ja4_capture::run_files(&files, &options, &mut sink, progress).expect("a capture");
+            (sink.records, sink.events, summary)
+        };
+        let one = told(1);
+        assert!(one.0.len() >= 200 && one.1.len() >= 200 && one.2.counters.packets > 16_000 && one.2.damage_count == 1);
+        for threads in [2, 3] {
+            let several = told(threads);
+            assert_eq!(
+                (&one.2.counters, &one.2.damage),
+                (&several.2.counters, &several.2.damage),
+                "{threads} threads, {files:?}"
+            );
+            assert!((&one.0, &one.1) == (&several.0, &several.1), "{threads} threads give other results, {files:?}");
+        }
+    }
 }

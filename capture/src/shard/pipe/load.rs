@@ -30,8 +30,12 @@ const RECORD_BYTES: usize = 16;
 /// Packets on their way to the sensor.
 #[derive(Debug, Default)]
 pub(super) struct Load<'m> {
+    /// What is asked of every packet.
+    pub heads: Vec<Head>,
+    /// What is asked of those whose connections are not finished, by the same places. Kept apart because memory that one processor
+    /// wrote comes slowly to the other: for most packets of a capture that carries much, this does not have to.
     pub frames: Vec<Frame<'m>>,
-    /// Keys of the frames over IPv6, which are so much larger than others that they would make every frame larger.
+    /// Keys of the frames over IPv6, which are so much larger than others that they would make every head larger.
     pub keys: Vec<Key6>,
     /// Captured bytes of the slim ones.
     pub slim_bytes: u64,
@@ -47,17 +51,29 @@ pub(super) struct Load<'m> {
 }
 
 #[derive(Debug)]
-pub(super) struct Frame<'m> {
+pub(super) struct Head {
     pub ts_ns: i64,
-    pub data: Data<'m>,
+    /// Of a plain TCP frame over IPv4.
+    pub key: Key4,
+    pub kind: Kind,
+    /// Bytes of it will probably be read.
+    is_wanted: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A plain TCP frame over IPv4, with or without payload.
+    V4 { is_empty: bool },
+    /// The same over IPv6; its key is the next one of the load.
+    V6 { is_empty: bool },
+    /// Not decoded.
+    Other,
 }
 
 #[derive(Debug)]
-pub(super) enum Data<'m> {
-    /// A plain TCP frame over IPv4.
-    V4(Key4, Slim<'m>),
-    /// The same over IPv6; its key is the next one of the load.
-    V6(Slim<'m>),
+pub(super) enum Frame<'m> {
+    /// A plain TCP frame.
+    Slim(Slim<'m>),
     /// Another frame: link type, bytes.
     Mapped(u32, &'m [u8]),
     /// The same, copied.
@@ -114,7 +130,7 @@ impl<'m> Reader<'m> {
                     self.decode_all(load);
                     let start = load.bytes.len();
                     load.bytes.extend_from_slice(data);
-                    load.frames.push(Frame { ts_ns, data: Data::Copied(link_type, start..load.bytes.len()) });
+                    load.push(ts_ns, None, Frame::Copied(link_type, start..load.bytes.len()));
                 }
             }
         }
@@ -150,26 +166,38 @@ impl<'m> Reader<'m> {
     #[inline]
     fn decode_next(&mut self, load: &mut Load<'m>) {
         let Some(Stepped { ts_ns, link_type, data }) = self.stepped.pop_front() else { return };
-        let slim = plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment));
-        let data = match slim {
-            None => Data::Mapped(link_type, data),
+        match plain_tcp(link_type, data).and_then(|segment| Slim::new(&segment)) {
+            None => load.push(ts_ns, None, Frame::Mapped(link_type, data)),
             Some((key, slim)) => {
                 load.slim_bytes = load.slim_bytes.wrapping_add(data.len() as u64);
-                match key {
-                    FlowKey::V4(key) => Data::V4(key, slim),
-                    FlowKey::V6(key) => {
-                        load.keys.push(key);
-                        Data::V6(slim)
-                    }
-                }
+                load.push(ts_ns, Some(key), Frame::Slim(slim));
             }
-        };
-        load.frames.push(Frame { ts_ns, data });
+        }
     }
 }
 
-impl Load<'_> {
+impl<'m> Load<'m> {
+    #[inline]
+    fn push(&mut self, ts_ns: i64, key: Option<FlowKey>, frame: Frame<'m>) {
+        let (is_empty, is_wanted) = match &frame {
+            Frame::Slim(slim) => (slim.is_empty(), slim.has_handshake()),
+            Frame::Mapped(..) => (false, true),
+            Frame::Copied(..) => (false, false),
+        };
+        let (key, kind) = match key {
+            Some(FlowKey::V4(key)) => (key, Kind::V4 { is_empty }),
+            Some(FlowKey::V6(key)) => {
+                self.keys.push(key);
+                (Key4::default(), Kind::V6 { is_empty })
+            }
+            None => (Key4::default(), Kind::Other),
+        };
+        self.heads.push(Head { ts_ns, key, kind, is_wanted });
+        self.frames.push(frame);
+    }
+
     fn clear(&mut self) {
+        self.heads.clear();
         self.frames.clear();
         self.keys.clear();
         self.bytes.clear();
@@ -181,10 +209,13 @@ impl Load<'_> {
     /// Fetches what will be read of the frame at `place`: of a plain one the handshake it may carry, of others the headers.
     #[inline]
     pub fn fetch(&self, place: usize) {
-        match self.frames.get(place).map(|frame| &frame.data) {
-            Some(Data::V4(_, slim) | Data::V6(slim)) => slim.handshake_bytes().into_iter().for_each(fetch),
-            Some(Data::Mapped(_, data)) => fetch(data.get(..HEADER_BYTES).unwrap_or(data)),
-            Some(Data::Copied(..)) | None => {}
+        if self.heads.get(place).is_none_or(|head| !head.is_wanted) {
+            return;
+        }
+        match self.frames.get(place) {
+            Some(Frame::Slim(slim)) => fetch(slim.payload()),
+            Some(Frame::Mapped(_, data)) => fetch(data.get(..HEADER_BYTES).unwrap_or(data)),
+            Some(Frame::Copied(..)) | None => {}
         }
     }
 }
