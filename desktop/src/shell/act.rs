@@ -20,7 +20,7 @@ use super::dialogs::{Dialog, Saving};
 use super::jobs::{self, ReplayJob, is_database};
 use super::palette::Palette;
 use super::settings::{Look, remember};
-use super::{decide, tabs};
+use super::{decide, docking, tabs};
 use crate::data::table::Table;
 use crate::data::worker::Change;
 use crate::data::{export, lab};
@@ -30,7 +30,15 @@ use crate::widgets::text;
 impl App {
     pub(super) fn act(&mut self, ctx: &egui::Context, action: Action) {
         match action {
-            Action::Show(id) => tabs::show(&mut self.layout, id),
+            Action::Show(id) => {
+                tabs::show(&mut self.layout, id);
+                self.current = id;
+            }
+            Action::Dock(what) => {
+                if let Err(message) = docking::dock(&mut self.layout, self.current, what) {
+                    self.told = Some(Err(message));
+                }
+            }
             Action::CloseView(id) => tabs::close(&mut self.layout, id),
             Action::Investigate(ip) => self.look_into(ip, String::new()),
             Action::Explain { session, ip } => self.look_into(ip, session),

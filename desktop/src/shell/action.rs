@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ja4_lab::campaigns;
 
+use super::docking::Docking;
 use crate::data::export::Form;
 use crate::data::query::Ask;
 use crate::data::table::Table;
@@ -19,6 +20,8 @@ use crate::widgets::chart::Chart;
 pub enum Action {
     /// Show a view; its tab is opened if it was closed.
     Show(&'static str),
+    /// Change where the view used last stands, and how much room it has.
+    Dock(Docking),
     /// Close the tab of a view.
     CloseView(&'static str),
     /// Look into an address.

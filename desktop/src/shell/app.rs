@@ -64,6 +64,8 @@ pub struct App {
     pub(super) settings_path: Option<PathBuf>,
     pub(super) views: Vec<Box<dyn View>>,
     pub(super) layout: Layout,
+    /// The view that was used last, which commands about a view are about.
+    pub(super) current: &'static str,
     bar: Bar,
     brush: Brush,
     focus: Focus,
@@ -96,6 +98,7 @@ impl App {
             settings_path,
             views,
             layout,
+            current: "overview",
             bar: Bar::default(),
             brush: Brush::default(),
             focus: Focus::default(),
@@ -147,7 +150,7 @@ impl App {
                 job: self.job.as_ref(),
                 out: &mut out,
             };
-            let mut panes = Panes { views: &mut self.views, cx };
+            let mut panes = Panes { views: &mut self.views, cx, current: &mut self.current };
             self.layout.ui(&mut panes, ui);
         });
         self.stop_everything_else(&ctx, &mut out);

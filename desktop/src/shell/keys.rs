@@ -7,6 +7,7 @@
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::action::Action;
+use super::docking::Docking;
 
 /// A shortcut with what it does.
 pub struct Shortcut {
@@ -20,6 +21,10 @@ pub struct Shortcut {
 
 const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::ALT, key)
 }
 
 /// Every shortcut of the window; tables have their own, see [`GRID`].
@@ -45,6 +50,10 @@ pub const SHORTCUTS: &[Shortcut] = &[
     Shortcut { keys: ctrl(Key::Num6), what: "Classification", action: || Action::Show("classification") },
     Shortcut { keys: ctrl(Key::Num7), what: "SQL console", action: || Action::Show("sql") },
     Shortcut { keys: ctrl(Key::Num8), what: "Replay", action: || Action::Show("replay") },
+    Shortcut { keys: alt(Key::ArrowRight), what: "Wider view", action: || Action::Dock(Docking::Width(1)) },
+    Shortcut { keys: alt(Key::ArrowLeft), what: "Narrower view", action: || Action::Dock(Docking::Width(-1)) },
+    Shortcut { keys: alt(Key::ArrowDown), what: "Taller view", action: || Action::Dock(Docking::Height(1)) },
+    Shortcut { keys: alt(Key::ArrowUp), what: "Shorter view", action: || Action::Dock(Docking::Height(-1)) },
     Shortcut { keys: KeyboardShortcut::new(Modifiers::NONE, Key::F1), what: "Help", action: || Action::Show("help") },
 ];
 

@@ -14,6 +14,7 @@ pub mod compile;
 pub mod custody;
 pub mod decide;
 pub mod dialogs;
+pub mod docking;
 pub mod focus;
 pub mod follow;
 pub mod jobs;

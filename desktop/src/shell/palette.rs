@@ -7,6 +7,7 @@
 use eframe::egui::{self, Id, Key, Modifiers, RichText};
 
 use super::action::Action;
+use super::docking::Docking;
 use super::keys;
 use super::settings::Settings;
 use crate::views::View;
@@ -78,6 +79,9 @@ fn entries(ctx: &egui::Context, views: &[Box<dyn View>], settings: &Settings) ->
         let keys = keys.map(|shortcut| ctx.format_shortcut(&shortcut.keys)).unwrap_or_default();
         all.push((format!("Show {}", view.title()), keys, Action::Show(view.id())));
         all.push((format!("Close {}", view.title()), String::new(), Action::CloseView(view.id())));
+    }
+    for (what, docking) in [("to the right", Docking::Right), ("below", Docking::Below), ("back among the tabs", Docking::Tabs)] {
+        all.push((format!("This view {what}"), String::new(), Action::Dock(docking)));
     }
     all.push(("Save the case as an HTML report".to_owned(), String::new(), Action::SaveReport));
     all.push(("Follow a running ja4-lab live".to_owned(), String::new(), Action::AskFollow));

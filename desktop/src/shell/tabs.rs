@@ -8,7 +8,7 @@ use eframe::egui;
 use egui_tiles::{Behavior, SimplificationOptions, TabState, TileId, Tiles, Tree, UiResponse};
 
 use super::action::Action;
-use super::tab_button;
+use super::{docking, tab_button};
 use crate::views::{Cx, Need, View};
 
 /// Views that are open at first.
@@ -46,15 +46,13 @@ pub fn show(layout: &mut Layout, id: &'static str) {
     let pane = id.to_owned();
     if layout.tiles.find_pane(&pane).is_none() {
         let tile = layout.tiles.insert_pane(pane.clone());
-        match layout.root() {
-            Some(root) if layout.tiles.get_container(root).is_some() => {
-                layout.move_tile_to_container(tile, root, usize::MAX, true)
-            }
-            Some(root) => {
+        match (docking::first_tabs(layout, None), layout.root()) {
+            (Some(tabs), _) => layout.move_tile_to_container(tile, tabs, usize::MAX, true),
+            (None, Some(root)) => {
                 let tabs = layout.tiles.insert_tab_tile(vec![root, tile]);
                 layout.root = Some(tabs);
             }
-            None => {
+            (None, None) => {
                 let tabs = layout.tiles.insert_tab_tile(vec![tile]);
                 layout.root = Some(tabs);
             }
@@ -82,6 +80,8 @@ pub struct Panes<'a, 'b> {
     pub views: &'a mut Vec<Box<dyn View>>,
     /// What they may look at.
     pub cx: Cx<'b>,
+    /// The view that commands about a view are about.
+    pub current: &'a mut &'static str,
 }
 
 impl Behavior<String> for Panes<'_, '_> {
@@ -95,6 +95,13 @@ impl Behavior<String> for Panes<'_, '_> {
             ui.push_id(view.id(), |ui| view.ui(ui, &mut self.cx));
             ui.take_available_space();
         });
+        // Where the keyboard is, or where was clicked last, is the view that commands are about.
+        let inside = |id: egui::Id| ui.ctx().read_response(id).is_some_and(|response| ui.max_rect().contains_rect(response.rect));
+        let clicked = ui.input(|input| input.pointer.any_pressed().then(|| input.pointer.interact_pos()).flatten());
+        let pressed = clicked.is_some_and(|at| ui.max_rect().contains(at));
+        if pressed || ui.memory(|memory| memory.focused()).is_some_and(inside) {
+            *self.current = view.id();
+        }
         UiResponse::None
     }
 

@@ -22,6 +22,7 @@ pub const TESTS: &[crate::Test] = &[
     ("keyboard::tabs_are_closed_by_name_and_by_key", tabs_are_closed_by_name_and_by_key),
     ("keyboard::a_table_is_one_stop_with_a_cursor", a_table_is_one_stop_with_a_cursor),
     ("keyboard::the_console_lets_tab_go", the_console_lets_tab_go),
+    ("keyboard::views_are_put_side_by_side_and_resized", views_are_put_side_by_side_and_resized),
     ("keyboard::the_time_brush_obeys_arrow_keys", the_time_brush_obeys_arrow_keys),
 ];
 
@@ -163,6 +164,45 @@ fn the_console_lets_tab_go() {
     press(&mut window, Key::Enter);
     settle(&mut window);
     assert!(app(&window).data().table(("sql", "rows")).is_some_and(|table| table.rows() > 0));
+}
+
+/// Does what a command of the palette says, as it is found by typing.
+fn command(window: &mut Window, words: &str) {
+    window.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    window.run_steps(2);
+    window.get_by_label("Command").type_text(words);
+    window.run_steps(2);
+    press(window, Key::Enter);
+    settle(window);
+}
+
+fn views_are_put_side_by_side_and_resized() {
+    let mut window = window(&[recorded()]);
+    tell(&mut window, Action::Show("sessions"));
+    window.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+    window.run_steps(2);
+    let told = app(&window).told().cloned();
+    assert!(matches!(&told, Some(Err(message)) if message.contains("This view to the right")), "{told:?}");
+    command(&mut window, "this view to the right");
+    let edge = |window: &Window| window.get_by_label("Sessions tab").rect().left();
+    let first = edge(&window);
+    assert!(first > SIZE.x * 0.4, "the tab stands at {first}");
+    for _ in 0..3 {
+        window.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+        window.run_steps(2);
+    }
+    let wider = edge(&window);
+    assert!(wider < first - 80.0, "{wider} after {first}");
+    for _ in 0..4 {
+        window.key_press_modifiers(Modifiers::ALT, Key::ArrowLeft);
+        window.run_steps(2);
+    }
+    assert!(edge(&window) > first, "{} after {first}", edge(&window));
+    command(&mut window, "this view back among");
+    assert!(window.query_by_label("Overview tab").is_some() && window.query_by_label("Sessions tab").is_some());
+    window.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+    window.run_steps(2);
+    assert!(matches!(app(&window).told(), Some(Err(message)) if message.contains("no view stands")));
 }
 
 fn the_time_brush_obeys_arrow_keys() {
