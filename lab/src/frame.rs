@@ -15,7 +15,7 @@ use ja4_models::{FeatureSet, Matrix};
 use polars::prelude::{Column, DataFrame, NamedFrom as _, ParquetWriter, PolarsError, Series};
 use rayon::prelude::*;
 
-use crate::catalogue::{Catalogue, ModelKind};
+use crate::catalogue::{Catalogue, Feature, ModelKind, Transform};
 use crate::error::LabError;
 
 /// The sessions of a store with their features.
@@ -123,17 +123,27 @@ impl FeatureFrame {
     pub fn values(&self, catalogue: &Catalogue, kind: ModelKind, rows: &[usize]) -> Result<Matrix, LabError> {
         let features: Vec<_> = catalogue.for_model(kind).collect();
         let set = FeatureSet::new(features.iter().map(|feature| feature.name.as_str()))?;
-        let columns: Result<Vec<_>, LabError> =
-            features.iter().map(|feature| Ok((self.numbers(&feature.name)?, feature.neutral))).collect();
-        let (columns, width) = (columns?, features.len().max(1));
+        let (columns, width) = (self.features(catalogue, kind)?, features.len().max(1));
         let mut cells = vec![0.0; rows.len().saturating_mul(width)];
         cells.par_chunks_mut(width * FILLED_AT_ONCE).zip(rows.par_chunks(FILLED_AT_ONCE)).for_each(|(cells, rows)| {
-            for (place, (column, neutral)) in columns.iter().enumerate() {
+            for (place, column) in columns.iter().enumerate() {
                 let slots = cells.iter_mut().skip(place).step_by(width).zip(rows);
-                slots.for_each(|(slot, row)| *slot = column.get(*row).unwrap_or(*neutral));
+                slots.for_each(|(slot, row)| *slot = column.get(*row));
             }
         });
         Ok(Matrix::new(set, cells)?)
+    }
+
+    /// The columns of the features of `kind`, in the order of the catalogue.
+    ///
+    /// # Errors
+    /// A feature of the catalogue that the view lacks.
+    pub(crate) fn features<'a>(&'a self, catalogue: &Catalogue, kind: ModelKind) -> Result<Vec<FeatureColumn<'a>>, LabError> {
+        let column = |feature: &Feature| {
+            let values = self.numbers(&feature.name)?;
+            Ok(FeatureColumn { values, neutral: feature.neutral, transform: feature.transform })
+        };
+        catalogue.for_model(kind).map(column).collect()
     }
 
     /// A numeric column, borrowed where it lies in one piece.
@@ -173,6 +183,26 @@ impl Numbers<'_> {
             Self::Floats(values) => values.get(row).copied(),
             Self::Ints(values) => values.get(row).map(|value| *value as f64),
         }
+    }
+}
+
+/// One feature of all sessions.
+pub(crate) struct FeatureColumn<'a> {
+    values: Numbers<'a>,
+    neutral: f64,
+    transform: Transform,
+}
+
+impl FeatureColumn<'_> {
+    /// The value that people read.
+    fn get(&self, row: usize) -> f64 {
+        self.values.get(row).unwrap_or(self.neutral)
+    }
+
+    /// The value as models see it; missing where it is not finite, as in a [`Matrix`].
+    pub(crate) fn shaped(&self, row: usize) -> f64 {
+        let value = self.transform.apply(self.get(row));
+        if value.is_finite() { value } else { f64::NAN }
     }
 }
 

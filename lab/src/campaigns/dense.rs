@@ -10,15 +10,21 @@
 //!
 //! Read next: `group.rs` (what is made of dense groups), `features.rs` (places).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ja4_models::Matrix;
 use ja4_models::cluster::HdbscanParams;
 use rayon::prelude::*;
 
 use super::Session;
-use super::group::{BY_IDENTITY, Software};
+use super::group::BY_IDENTITY;
 use crate::error::LabError;
+
+/// Gives where sessions lie, by their numbers: one row each.
+pub(super) type Places<'a> = dyn Fn(&[usize]) -> Result<Matrix, LabError> + Sync + 'a;
+
+/// Sessions whose places are held at a time, by each thread.
+const PLACED_AT_ONCE: usize = 1024;
 
 /// The dense group of each session and how firmly it belongs there.
 #[derive(Debug)]
@@ -28,20 +34,31 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    /// Finds the dense groups of the sessions at the places of `matrix`, clustering at most `most` of them.
-    pub(super) fn find(matrix: &Matrix, sessions: &[Session], softwares: &[Software], most: usize) -> Result<Self, LabError> {
+    /// Finds the dense groups of the sessions, clustering at most `most` of them; `places` gives where some of them lie.
+    pub(super) fn find(places: &Places<'_>, sessions: &[Session], softwares: &[usize], most: usize) -> Result<Self, LabError> {
         if sessions.len() <= most {
-            return Self::clustered(matrix);
+            return Self::clustered(&places(&(0..sessions.len()).collect::<Vec<_>>())?);
         }
         let chosen = chosen(sessions, softwares, most);
-        let some = Self::clustered(&matrix.select_rows(&chosen))?;
-        let parts = Parts::of(matrix, softwares, &chosen, &some);
+        let matrix = places(&chosen)?;
+        let some = Self::clustered(&matrix)?;
+        let parts = Parts::of(&matrix, softwares, &chosen, &some);
         let mut all = Self { labels: vec![None; sessions.len()], memberships: vec![0.0; sessions.len()] };
-        let nearest = |row: usize| softwares.get(row).and_then(|software| parts.nearest(software, matrix.row(row)));
-        all.labels.par_iter_mut().zip(&mut all.memberships).enumerate().for_each(|(row, (label, membership))| {
-            *label = nearest(row);
-            *membership = if label.is_some() { BY_IDENTITY } else { 0.0 };
-        });
+        let blocks = all.labels.par_chunks_mut(PLACED_AT_ONCE).zip(all.memberships.par_chunks_mut(PLACED_AT_ONCE)).enumerate();
+        blocks.try_for_each(|(block, (labels, memberships))| {
+            let start = block * PLACED_AT_ONCE;
+            let known = |row: &usize| softwares.get(*row).is_some_and(|software| parts.0.contains_key(software));
+            let rows: Vec<usize> = (start..start + labels.len()).filter(known).collect();
+            let matrix = places(&rows)?;
+            for (place, row) in rows.into_iter().enumerate() {
+                let found = softwares.get(row).and_then(|software| parts.nearest(*software, matrix.row(place)));
+                if let (Some(_), Some(label), Some(firm)) = (found, labels.get_mut(row - start), memberships.get_mut(row - start))
+                {
+                    (*label, *firm) = (found, BY_IDENTITY);
+                }
+            }
+            Ok::<(), LabError>(())
+        })?;
         for ((row, label), membership) in chosen.iter().zip(some.labels).zip(some.memberships) {
             if let (Some(slot), Some(firm)) = (all.labels.get_mut(*row), all.memberships.get_mut(*row)) {
                 (*slot, *firm) = (label, membership);
@@ -74,11 +91,11 @@ pub(super) fn least(sessions: usize) -> usize {
 }
 
 /// Rows that stand for all, ascending: of each actor the session with the lowest id, and of those the `most` lowest.
-fn chosen(sessions: &[Session], softwares: &[Software], most: usize) -> Vec<usize> {
-    let mut actors: BTreeMap<(&str, &Software), (&str, usize)> = BTreeMap::new();
+fn chosen(sessions: &[Session], softwares: &[usize], most: usize) -> Vec<usize> {
+    let mut actors: HashMap<(&str, usize), (&str, usize)> = HashMap::new();
     for (row, (session, software)) in sessions.iter().zip(softwares).enumerate() {
         let own = (session.id.as_str(), row);
-        let lowest = actors.entry((&session.src_ip, software)).or_insert(own);
+        let lowest = actors.entry((&session.src_ip, *software)).or_insert(own);
         *lowest = own.min(*lowest);
     }
     let mut ranked: Vec<(&str, usize)> = actors.into_values().collect();
@@ -89,7 +106,7 @@ fn chosen(sessions: &[Session], softwares: &[Software], most: usize) -> Vec<usiz
 }
 
 /// The dense groups, each divided by software: a middle, and how far from it its members lie.
-struct Parts<'a>(BTreeMap<&'a Software, Vec<Part>>);
+struct Parts(BTreeMap<usize, Vec<Part>>);
 
 struct Part {
     label: u32,
@@ -98,15 +115,16 @@ struct Part {
     reach: f64,
 }
 
-impl<'a> Parts<'a> {
-    fn of(matrix: &Matrix, softwares: &'a [Software], chosen: &[usize], dense: &Dense) -> Self {
-        let mut members: BTreeMap<(&Software, u32), Vec<usize>> = BTreeMap::new();
+impl Parts {
+    /// Of the chosen rows, which lie at the places of `matrix`.
+    fn of(matrix: &Matrix, softwares: &[usize], chosen: &[usize], dense: &Dense) -> Self {
+        let mut members: BTreeMap<(usize, u32), Vec<usize>> = BTreeMap::new();
         for (place, row) in chosen.iter().enumerate() {
             if let (Some(software), Some(label)) = (softwares.get(*row), dense.label(place)) {
-                members.entry((software, label)).or_default().push(*row);
+                members.entry((*software, label)).or_default().push(place);
             }
         }
-        let mut parts: BTreeMap<&Software, Vec<Part>> = BTreeMap::new();
+        let mut parts: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
         for ((software, label), rows) in members {
             let middle = middle(matrix, &rows);
             let reach = rows.iter().map(|row| squared(&middle, matrix.row(*row))).fold(0.0, f64::max);
@@ -116,8 +134,8 @@ impl<'a> Parts<'a> {
     }
 
     /// The group of this software that a place belongs to; of equally near ones the first.
-    fn nearest(&self, software: &Software, place: &[f64]) -> Option<u32> {
-        let parts = self.0.get(software)?;
+    fn nearest(&self, software: usize, place: &[f64]) -> Option<u32> {
+        let parts = self.0.get(&software)?;
         let near = parts.iter().map(|part| (squared(&part.middle, place), part));
         let (distance, part) = near.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.label.cmp(&b.1.label)))?;
         (distance <= part.reach).then_some(part.label)
@@ -143,10 +161,10 @@ mod tests {
     use ja4_models::{FeatureSet, Rng};
 
     use super::*;
-    use crate::campaigns::software;
+    use crate::campaigns::group::Softwares;
 
     /// Four programs far apart, each from many addresses, one session an address.
-    fn programs(sessions: usize) -> (Matrix, Vec<Session>, Vec<Software>) {
+    fn programs(sessions: usize) -> (Matrix, Vec<Session>, Vec<usize>) {
         let mut rng = Rng::stream(5, 0);
         let mut values = Vec::new();
         let made: Vec<Session> = (0..sessions)
@@ -158,14 +176,14 @@ mod tests {
                 Session { id, src_ip, user_agent: format!("tool/{program}"), ..Session::default() }
             })
             .collect();
-        let softwares = made.iter().map(|session| software(&session.ja4, &session.user_agent)).collect();
+        let softwares = Softwares::of(&made).of;
         (Matrix::new(FeatureSet::numbered(6).unwrap(), values).unwrap(), made, softwares)
     }
 
     #[test]
     fn beyond_the_bound_the_same_programs_are_found_and_hardly_a_session_is_left_out() {
         let (matrix, sessions, softwares) = programs(1200);
-        let dense = Dense::find(&matrix, &sessions, &softwares, 300).unwrap();
+        let dense = Dense::find(&|rows| Ok(matrix.select_rows(rows)), &sessions, &softwares, 300).unwrap();
         let mut labels: BTreeMap<usize, BTreeMap<Option<u32>, usize>> = BTreeMap::new();
         (0..1200).for_each(|row| *labels.entry(row % 4).or_default().entry(dense.label(row)).or_default() += 1);
         let most = |counts: &BTreeMap<Option<u32>, usize>| counts.iter().max_by_key(|(_, count)| **count).map(|(l, c)| (*l, *c));
@@ -178,13 +196,13 @@ mod tests {
     #[test]
     fn who_is_chosen_depends_on_ids_alone_and_an_actor_is_chosen_once() {
         let (_, mut sessions, softwares) = programs(400);
-        let ids = |sessions: &[Session], softwares: &[Software]| -> std::collections::BTreeSet<String> {
+        let ids = |sessions: &[Session], softwares: &[usize]| -> std::collections::BTreeSet<String> {
             chosen(sessions, softwares, 50).into_iter().map(|row| sessions[row].id.clone()).collect()
         };
         let before = ids(&sessions, &softwares);
         assert_eq!(before.len(), 50);
         sessions.reverse();
-        let backwards: Vec<Software> = softwares.iter().rev().cloned().collect();
+        let backwards: Vec<usize> = softwares.iter().rev().copied().collect();
         assert_eq!(before, ids(&sessions, &backwards));
         // One address with one software is one actor, however many sessions it has.
         sessions.iter_mut().for_each(|session| session.src_ip = "192.0.2.1".to_owned());

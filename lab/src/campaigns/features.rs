@@ -7,59 +7,75 @@
 //!
 //! Read next: `mod.rs`, `ja4_models::cluster`.
 
-use std::collections::BTreeMap;
-
 use ja4_models::cluster::RobustScaler;
 use ja4_models::{FeatureSet, Matrix, Rng};
 
-use super::{Session, software};
+use super::Session;
+use super::group::{Software, Softwares};
 use crate::catalogue::{Catalogue, ModelKind};
 use crate::error::LabError;
-use crate::frame::{FeatureFrame, shaped};
+use crate::frame::{FeatureColumn, FeatureFrame};
 
 /// Columns a trait is spread over: enough that two values are never near by luck.
 const TRAIT_COLUMNS: usize = 12;
 const USER_AGENT_WEIGHT: f64 = 1.0;
 const JA4_WEIGHT: f64 = 0.5;
 
-/// One row a session; `sessions` in key order, as the frame is.
-pub(super) fn matrix(frame: &FeatureFrame, sessions: &[Session]) -> Result<Matrix, LabError> {
-    let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
-    let kind = ModelKind::Complete;
-    let rows = rows_of(frame, sessions)?;
-    let values = shaped(&catalogue, kind, &frame.values(&catalogue, kind, &rows)?)?;
-    let scaled = RobustScaler::fit(&values).apply(&values)?;
-    #[allow(clippy::cast_precision_loss, reason = "a hundred columns")]
-    let unit = 1.0 / (scaled.columns() as f64).sqrt();
-    let mut all = Vec::with_capacity(sessions.len() * (scaled.columns() + 2 * TRAIT_COLUMNS));
-    let mut agents = Places::new(USER_AGENT_WEIGHT);
-    let mut stacks = Places::new(JA4_WEIGHT);
-    for (row, session) in sessions.iter().enumerate() {
-        all.extend(scaled.row(row).iter().map(|value| value * unit));
-        let (tls, agent) = software(&session.ja4, &session.user_agent);
-        // No User-Agent is no common trait: what shows none is told apart by its TLS alone.
-        let agent = if agent.is_empty() { format!("\n{tls}") } else { agent };
-        all.extend(agents.of(agent));
-        all.extend(stacks.of(tls));
-    }
-    Ok(Matrix::new(FeatureSet::numbered(scaled.columns() + 2 * TRAIT_COLUMNS)?, all)?)
+/// The places of sessions, found when they are asked for: those of a million would fill gigabytes, and few are looked at twice.
+pub(super) struct Places<'a> {
+    columns: Vec<FeatureColumn<'a>>,
+    /// Row of each session in the frame.
+    rows: Vec<usize>,
+    scaler: RobustScaler,
+    softwares: &'a Softwares,
+    /// Where each software lies by its traits.
+    traits: Vec<Vec<f64>>,
+    /// Names of all columns.
+    names: FeatureSet,
 }
 
-/// Places of one trait, each found once: thousands of sessions show the same software.
-struct Places {
-    weight: f64,
-    known: BTreeMap<String, Vec<f64>>,
+impl<'a> Places<'a> {
+    /// Of `sessions`, in key order, as the frame is.
+    pub(super) fn new(frame: &'a FeatureFrame, sessions: &[Session], softwares: &'a Softwares) -> Result<Self, LabError> {
+        let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
+        let columns = frame.features(&catalogue, ModelKind::Complete)?;
+        let rows = rows_of(frame, sessions)?;
+        let features = FeatureSet::numbered(columns.len())?;
+        let shaped = |place: usize| match columns.get(place) {
+            Some(column) => rows.iter().map(|row| column.shaped(*row)).collect(),
+            None => Vec::new(),
+        };
+        let scaler = RobustScaler::of_columns(&features, shaped);
+        let traits = softwares.known.iter().map(traits).collect();
+        let names = FeatureSet::numbered(columns.len() + 2 * TRAIT_COLUMNS)?;
+        Ok(Self { columns, rows, scaler, softwares, traits, names })
+    }
+
+    /// One row for each of some sessions.
+    pub(super) fn at(&self, sessions: &[usize]) -> Result<Matrix, LabError> {
+        #[allow(clippy::cast_precision_loss, reason = "a hundred columns")]
+        let unit = 1.0 / (self.columns.len() as f64).sqrt();
+        let mut all = Vec::with_capacity(sessions.len() * self.names.len());
+        let mut own = Vec::with_capacity(self.columns.len());
+        for session in sessions {
+            let row = self.rows.get(*session).copied().unwrap_or(usize::MAX);
+            own.clear();
+            own.extend(self.columns.iter().map(|column| column.shaped(row)));
+            self.scaler.apply_row(&mut own);
+            all.extend(own.iter().map(|value| value * unit));
+            let software = self.softwares.of.get(*session).and_then(|software| self.traits.get(*software));
+            all.extend_from_slice(software.map_or(&[], Vec::as_slice));
+        }
+        Ok(Matrix::new(self.names.clone(), all)?)
+    }
 }
 
-impl Places {
-    fn new(weight: f64) -> Self {
-        Self { weight, known: BTreeMap::new() }
-    }
-
-    fn of(&mut self, text: String) -> &[f64] {
-        let weight = self.weight;
-        self.known.entry(text).or_insert_with_key(|text| place(text, weight))
-    }
+/// The place of a software.
+fn traits((tls, agent): &Software) -> Vec<f64> {
+    // No User-Agent is no common trait: what shows none is told apart by its TLS alone.
+    let silent = format!("\n{tls}");
+    let agent = if agent.is_empty() { &silent } else { agent };
+    [place(agent, USER_AGENT_WEIGHT), place(tls, JA4_WEIGHT)].concat()
 }
 
 /// A point on a sphere of radius `weight`, the same for the same text.

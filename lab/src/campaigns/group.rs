@@ -10,10 +10,11 @@
 //!
 //! Read next: `dense.rs`, `features.rs` (places), `identity.rs` (groups over cycles), docs/SCIENCE.md, section "Campaigns and fleets" (how well this works).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::Session;
 use super::dense::{Dense, least};
-use super::{Session, features};
+use super::features::Places;
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
 
@@ -34,6 +35,34 @@ pub(crate) fn software(ja4: &str, user_agent: &str) -> Software {
     (without_extensions(ja4).unwrap_or_else(|| ja4.to_owned()), user_agent.to_owned())
 }
 
+/// Softwares by number, so that they are compared by number: the names of browsers differ in their last letters, if at all.
+pub(super) struct Softwares {
+    /// By number, in the order of their first sessions.
+    pub known: Vec<Software>,
+    /// The number of each session's.
+    pub of: Vec<usize>,
+}
+
+impl Softwares {
+    pub(super) fn of(sessions: &[Session]) -> Self {
+        let mut known: Vec<Software> = Vec::new();
+        let mut numbers: HashMap<Software, usize> = HashMap::new();
+        // Few pairs of JA4 and User-Agent stand for many sessions.
+        let mut shown: HashMap<(&str, &str), usize> = HashMap::new();
+        let of = sessions.iter().map(|session| {
+            *shown.entry((&session.ja4, &session.user_agent)).or_insert_with(|| {
+                let software = software(&session.ja4, &session.user_agent);
+                *numbers.entry(software).or_insert_with_key(|software| {
+                    known.push(software.clone());
+                    known.len() - 1
+                })
+            })
+        });
+        let of = of.collect();
+        Self { known, of }
+    }
+}
+
 /// `t13d1516h2_8daaf6152771_02713d6af862` → `t13d15h2_8daaf6152771`.
 fn without_extensions(ja4: &str) -> Option<String> {
     let mut parts = ja4.split('_');
@@ -46,46 +75,49 @@ pub(super) fn group(frame: &FeatureFrame, sessions: &[Session], most: usize) -> 
     if sessions.len() < 2 {
         return Ok(Vec::new());
     }
-    let matrix = features::matrix(frame, sessions)?;
-    let softwares: Vec<Software> = sessions.iter().map(|session| software(&session.ja4, &session.user_agent)).collect();
-    let dense = Dense::find(&matrix, sessions, &softwares, most)?;
+    let softwares = Softwares::of(sessions);
+    let places = Places::new(frame, sessions, &softwares)?;
+    let dense = Dense::find(&|rows| places.at(rows), sessions, &softwares.of, most)?;
     let least = least(sessions.len());
     let of_row = |row: usize| {
         let session = sessions.get(row).cloned().unwrap_or_default();
         Session { membership: dense.membership(row).unwrap_or(BY_IDENTITY), fresh: true, ..session }
     };
-    let groups = linked(sessions, &softwares, |row| dense.label(row)).into_iter().filter(|rows| rows.len() >= least);
+    let groups = linked(sessions, &softwares.of, |row| dense.label(row)).into_iter().filter(|rows| rows.len() >= least);
     Ok(groups.map(|rows| rows.into_iter().map(of_row).collect()).collect())
 }
 
 /// Rows by group, in the order of their first rows; `dense` is the dense group of a row.
-fn linked(sessions: &[Session], softwares: &[Software], dense: impl Fn(usize) -> Option<u32>) -> Vec<Vec<usize>> {
+fn linked(sessions: &[Session], softwares: &[usize], dense: impl Fn(usize) -> Option<u32>) -> Vec<Vec<usize>> {
     let mut sets = Sets((0..sessions.len()).collect());
     let chains = rotations(sessions, softwares);
     let mut rotating = BTreeSet::new();
-    let mut shown: Vec<(usize, BTreeSet<&Software>)> = Vec::new();
+    // First rows of the chains that show an identity.
+    let mut shown: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for chain in &chains {
         let Some(first) = chain.first().copied() else { continue };
-        let identities: BTreeSet<&Software> = chain.iter().filter_map(|row| softwares.get(*row)).collect();
-        for (other, known) in &shown {
-            if identities.intersection(known).count() >= SHARED {
-                sets.join(first, *other);
-            }
+        let identities: BTreeSet<usize> = chain.iter().filter_map(|row| softwares.get(*row).copied()).collect();
+        let mut shared: HashMap<usize, usize> = HashMap::new();
+        for identity in identities {
+            let others = shown.entry(identity).or_default();
+            others.iter().for_each(|other| *shared.entry(*other).or_default() += 1);
+            others.push(first);
         }
-        shown.push((first, identities));
+        // Joining is the same in any order: a set's root is its lowest row.
+        shared.into_iter().filter(|(_, count)| *count >= SHARED).for_each(|(other, _)| sets.join(first, other));
         chain.iter().for_each(|row| sets.join(first, *row));
         rotating.extend(chain.iter().copied());
     }
-    let mut parts: BTreeMap<(u32, &Software), usize> = BTreeMap::new();
-    let mut actors: BTreeMap<(&str, &Software), usize> = BTreeMap::new();
+    let mut parts: HashMap<(u32, usize), usize> = HashMap::new();
+    let mut actors: HashMap<(&str, usize), usize> = HashMap::new();
     for ((row, session), software) in sessions.iter().enumerate().zip(softwares) {
         if rotating.contains(&row) {
             continue;
         }
         if let Some(group) = dense(row) {
-            sets.join(*parts.entry((group, software)).or_insert(row), row);
+            sets.join(*parts.entry((group, *software)).or_insert(row), row);
         }
-        sets.join(*actors.entry((&session.src_ip, software)).or_insert(row), row);
+        sets.join(*actors.entry((&session.src_ip, *software)).or_insert(row), row);
     }
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for row in 0..sessions.len() {
@@ -95,7 +127,7 @@ fn linked(sessions: &[Session], softwares: &[Software], dense: impl Fn(usize) ->
 }
 
 /// Sessions of one address that run into each other and show many browsers, by chain.
-fn rotations(sessions: &[Session], softwares: &[Software]) -> Vec<Vec<usize>> {
+fn rotations(sessions: &[Session], softwares: &[usize]) -> Vec<Vec<usize>> {
     let mut by_address: BTreeMap<&str, Vec<(usize, &Session)>> = BTreeMap::new();
     for (row, session) in sessions.iter().enumerate().filter(|(_, session)| session.user_agent.starts_with("Mozilla/5.0 (")) {
         by_address.entry(&session.src_ip).or_default().push((row, session));
@@ -157,8 +189,8 @@ mod tests {
         }
     }
 
-    fn softwares(sessions: &[Session]) -> Vec<Software> {
-        sessions.iter().map(|session| software(&session.ja4, &session.user_agent)).collect()
+    fn softwares(sessions: &[Session]) -> Vec<usize> {
+        Softwares::of(sessions).of
     }
 
     #[test]

@@ -84,10 +84,9 @@ pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, most: u
     let newest_ns = sessions.iter().map(|session| session.last_ns).max().unwrap_or_default();
     let groups = group::group(frame, &sessions, most)?;
     let since = newest_ns.saturating_sub(REMEMBERED_NS).to_string();
-    let known = known(store, &since)?;
+    let mut campaigns = known(store, &since)?;
     let decisions = decide::read(store)?;
     let mut report = CampaignReport { sessions: sessions.len(), ..CampaignReport::default() };
-    let mut campaigns = known.clone();
     let seen = place(&mut campaigns, groups, &mut report);
     let changed = decide::apply(&decisions, &mut campaigns, &seen);
     report.grouped = campaigns.values().flat_map(|campaign| campaign.members.values()).filter(|m| m.fresh).count();

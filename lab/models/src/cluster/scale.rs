@@ -25,8 +25,15 @@ impl RobustScaler {
     /// Measures every column of `matrix`.
     #[must_use]
     pub fn fit(matrix: &Matrix) -> Self {
-        let columns = (0..matrix.columns()).into_par_iter().map(|column| {
-            let mut values: Vec<f64> = (0..matrix.rows()).map(|row| matrix.row(row)[column]).filter(|x| x.is_finite()).collect();
+        Self::of_columns(matrix.features(), |column| (0..matrix.rows()).map(|row| matrix.row(row)[column]).collect())
+    }
+
+    /// Measures the columns that `column` gives: a table that stands nowhere as a whole.
+    #[must_use]
+    pub fn of_columns(features: &FeatureSet, column: impl Fn(usize) -> Vec<f64> + Sync) -> Self {
+        let columns = (0..features.len()).into_par_iter().map(|place| {
+            let mut values = column(place);
+            values.retain(|x| x.is_finite());
             values.sort_unstable_by(f64::total_cmp);
             let at = |quarter: usize| values.get(values.len().saturating_sub(1) * quarter / 4).copied().unwrap_or_default();
             let median = at(2);
@@ -35,7 +42,7 @@ impl RobustScaler {
             let spread = if quartiles > 0.0 { quartiles } else { mean };
             (median, if spread > 0.0 && spread.is_finite() { 1.0 / spread } else { 0.0 })
         });
-        Self { features: matrix.features().clone(), columns: columns.collect() }
+        Self { features: features.clone(), columns: columns.collect() }
     }
 
     /// The scaled table.
@@ -45,10 +52,13 @@ impl RobustScaler {
     pub fn apply(&self, matrix: &Matrix) -> crate::Result<Matrix> {
         self.features.require(matrix.features())?;
         let mut scaled = matrix.values().to_vec();
-        scaled.par_chunks_exact_mut(self.columns.len().max(1)).for_each(|row| {
-            row.iter_mut().zip(&self.columns).for_each(|(value, (median, scale))| *value = draw_in((*value - median) * scale));
-        });
+        scaled.par_chunks_exact_mut(self.columns.len().max(1)).for_each(|row| self.apply_row(row));
         Matrix::new(matrix.features().clone(), scaled)
+    }
+
+    /// The same for one row in place, its values in the order of the columns.
+    pub fn apply_row(&self, row: &mut [f64]) {
+        row.iter_mut().zip(&self.columns).for_each(|(value, (median, scale))| *value = draw_in((*value - median) * scale));
     }
 }
 
