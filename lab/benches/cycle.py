@@ -6,7 +6,8 @@ usage: cycle.py [SESSIONS] [--lab PATH] [--runs N] [--requests 5] [--anomalous 0
 SESSIONS × REQUESTS requests are made by sql/testing/gen_rows.py (needs numpy and pyarrow) and imported once; how long that took is
 said and not counted. The first cycle fits its models (`ja4-lab score --save-model`), those after it score with them, as a service does.
 Both run on two threads and say how long each part took. Three quarters of the generated sessions are programs; `--anomalous` adds a
-cycle whose threshold lets that share be anomalous, as in ordinary traffic. The default is the aim's million of sessions; --keep
+cycle with the threshold that this share of the scores reaches, nearer to ordinary traffic (many programs score 1, so more than the
+share may reach it; how many is said). The default is the aim's million of sessions; --keep
 leaves rows and database in a folder, and takes them from there when they are.
 """
 import argparse
