@@ -114,6 +114,10 @@ CONTROL
 set -e
 if [ "$1" = configure ]; then
   if command -v systemd-sysusers >/dev/null; then systemd-sysusers ja4-platform.conf || true; fi
+  # A system without systemd, such as a container, has the same user.
+  if ! getent passwd ja4 >/dev/null && command -v useradd >/dev/null; then
+    useradd --system --user-group --no-create-home --home-dir /var/lib/ja4-platform --shell /usr/sbin/nologin --comment ja4-platform ja4
+  fi
   if getent group ja4 >/dev/null; then chgrp -R ja4 /etc/ja4-platform; fi
   if [ -d /run/systemd/system ]; then
     systemd-tmpfiles --create ja4-platform.conf || true

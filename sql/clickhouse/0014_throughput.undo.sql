@@ -1,6 +1,5 @@
 -- Undoes 0014_throughput.sql, nothing is lost.
-DROP VIEW IF EXISTS ja4_processing.agg_ja4_1h_mv;
-CREATE MATERIALIZED VIEW IF NOT EXISTS ja4_processing.agg_ja4_1h_mv TO ja4_processing.agg_ja4_1h_parts AS
+ALTER TABLE ja4_processing.agg_ja4_1h_mv MODIFY QUERY
 SELECT intDiv(ts_ns, 1000000) - intDiv(ts_ns, 1000000) % 3600000 AS win_ms, ja4,
   toInt64(count(*)) AS hits,
   toInt64(count(CASE WHEN status BETWEEN 200 AND 299 THEN 1 END)) AS n_2xx,
@@ -24,8 +23,7 @@ SELECT intDiv(ts_ns, 1000000) - intDiv(ts_ns, 1000000) % 3600000 AS win_ms, ja4,
   toInt64(max(ts_ns)) AS last_ns
 FROM ja4_logs.http_logs
 GROUP BY win_ms, ja4;
-DROP VIEW IF EXISTS ja4_processing.agg_src_ip_1h_mv;
-CREATE MATERIALIZED VIEW IF NOT EXISTS ja4_processing.agg_src_ip_1h_mv TO ja4_processing.agg_src_ip_1h_parts AS
+ALTER TABLE ja4_processing.agg_src_ip_1h_mv MODIFY QUERY
 SELECT intDiv(ts_ns, 1000000) - intDiv(ts_ns, 1000000) % 3600000 AS win_ms, src_ip,
   toInt64(count(*)) AS hits,
   toInt64(count(CASE WHEN status BETWEEN 200 AND 299 THEN 1 END)) AS n_2xx,
@@ -49,8 +47,7 @@ SELECT intDiv(ts_ns, 1000000) - intDiv(ts_ns, 1000000) % 3600000 AS win_ms, src_
   toInt64(max(ts_ns)) AS last_ns
 FROM ja4_logs.http_logs
 GROUP BY win_ms, src_ip;
-DROP VIEW IF EXISTS ja4_processing.agg_host_1h_mv;
-CREATE MATERIALIZED VIEW IF NOT EXISTS ja4_processing.agg_host_1h_mv TO ja4_processing.agg_host_1h_parts AS
+ALTER TABLE ja4_processing.agg_host_1h_mv MODIFY QUERY
 SELECT intDiv(ts_ns, 1000000) - intDiv(ts_ns, 1000000) % 3600000 AS win_ms, host,
   toInt64(count(*)) AS hits,
   toInt64(count(CASE WHEN status BETWEEN 200 AND 299 THEN 1 END)) AS n_2xx,

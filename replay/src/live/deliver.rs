@@ -35,6 +35,8 @@ mod kind {
 const ROWS_PER_RECORD: usize = 512;
 /// Rows that a delivery may always take.
 const ROWS_PER_DELIVERY: usize = 4096;
+/// Items of the queue that are made durable before the sinks have their turn again.
+const TAKEN_BETWEEN_DELIVERIES: usize = 64;
 /// How long a wait for rows lasts before the sinks are looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
 const FIRST_PAUSE_NS: i64 = 500_000_000;
@@ -96,6 +98,16 @@ pub struct Deliverer {
     ending: Ending,
     reload: Arc<Reload>,
     seen: Seen,
+}
+
+/// What came of taking rows in.
+enum TookIn {
+    /// What was there is durable.
+    Kept,
+    /// Not all of it, and the program is to end.
+    GaveUp,
+    /// Nothing follows.
+    Ended,
 }
 
 /// When to give up on sinks that do not take what waits for them.
@@ -164,10 +176,10 @@ impl Deliverer {
         let (mut gave_up, mut behind) = (false, false);
         while !gave_up {
             // Rows that wait in the outbox are delivered between those that come, not instead of them.
-            match from.take(if behind { Duration::ZERO } else { PATIENCE }) {
-                Taken::Item(decided) => gave_up = !self.keep(&decided)?,
-                Taken::Nothing => {}
-                Taken::Ended => break,
+            match self.take_in(from, if behind { Duration::ZERO } else { PATIENCE })? {
+                TookIn::Kept => {}
+                TookIn::GaveUp => gave_up = true,
+                TookIn::Ended => break,
             }
             if let Some(settings) = self.reload.take(&mut self.seen) {
                 self.ending.grace_ns = settings.stop_ns;
@@ -182,6 +194,20 @@ impl Deliverer {
             left_rows = left_rows.max(served.figures.received.get().saturating_sub(served.figures.sent.get()));
         }
         Ok(Delivered { left_rows, gave_up })
+    }
+
+    /// Makes durable what has come meanwhile, so that nothing piles up in the queue while a sink takes its time.
+    fn take_in(&mut self, from: &Receiver<Decided>, patience: Duration) -> Result<TookIn, SpoolError> {
+        let mut patience = patience;
+        for _ in 0..TAKEN_BETWEEN_DELIVERIES {
+            match from.take(patience) {
+                Taken::Item(decided) if self.keep(&decided)? => patience = Duration::ZERO,
+                Taken::Item(_) => return Ok(TookIn::GaveUp),
+                Taken::Nothing => break,
+                Taken::Ended => return Ok(TookIn::Ended),
+            }
+        }
+        Ok(TookIn::Kept)
     }
 
     /// A store that was lost gets everything that is still there.

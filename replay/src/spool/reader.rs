@@ -13,8 +13,8 @@ use super::Stored;
 use super::error::SpoolError;
 use super::frame::{Found, Frame, SEGMENT_HEADER_BYTES, Scan};
 
-/// Bytes of a segment that are read at once.
-const WINDOW_BYTES: usize = 256 << 10;
+/// Bytes of a segment that are read at once. Few in unit tests, so that each of them reads many windows.
+const WINDOW_BYTES: usize = if cfg!(test) { 64 } else { 256 << 10 };
 
 /// Where a record ends: reading goes on there without looking at what stands before.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -89,6 +89,37 @@ fn what_was_appended_comes_back_in_order_and_batches_stay_the_same_until_committ
 }
 
 #[test]
+fn a_frame_inside_a_payload_is_part_of_the_payload_wherever_a_window_ends() {
+    let folder = folder();
+    let (mut spool, _) = Spool::open(folder.path(), &Limits::default(), &["main"]).unwrap();
+    // What a visitor could send: whole frames of places that are still to come, longer than what is read at once.
+    let mut forged = Vec::new();
+    (1..40).for_each(|seq| super::frame::write_frame(&mut forged, seq, 1, 3, b"forged"));
+    let payloads: Vec<Vec<u8>> = (0..20).map(|shift| [vec![b'.'; shift * 7], forged.clone()].concat()).collect();
+    for payload in &payloads {
+        spool.append(&[Record { kind: 2, payload }]).unwrap();
+    }
+    spool.sync().unwrap();
+    let batch = spool.next_batch("main").unwrap().unwrap();
+    assert!(batch.records.iter().map(|record| &record.payload).eq(&payloads));
+}
+
+#[test]
+fn a_batch_weighs_no_more_than_asked_and_holds_at_least_one_record() {
+    let folder = folder();
+    let mut spool = fill(folder.path(), &Limits::default(), 10);
+    let mut sizes = Vec::new();
+    for most in [3, 0, 100] {
+        let batch = spool.next_batch_within("main", most, |_| 1).unwrap().unwrap();
+        // What was decided stays, whatever is asked for the second time.
+        assert_eq!(spool.next_batch_within("main", 1000, |_| 1).unwrap().unwrap(), batch);
+        sizes.push(batch.records.len());
+        spool.commit("main", &batch).unwrap();
+    }
+    assert_eq!(sizes, [3, 1, 6]);
+}
+
+#[test]
 fn only_what_was_synced_is_handed_out() {
     let folder = folder();
     let (mut spool, _) = Spool::open(folder.path(), &SMALL, &["main"]).unwrap();

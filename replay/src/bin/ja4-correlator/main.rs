@@ -12,6 +12,7 @@ mod args;
 mod config;
 mod dump;
 mod log;
+mod memory;
 mod run;
 
 use std::io::{ErrorKind, Write as _};
@@ -22,6 +23,7 @@ use crate::args::Command;
 fn main() -> ExitCode {
     // In a child that only checks whether a database can be opened, this does not return.
     ja4_replay::store::duckdb::probe::child_entry();
+    memory::keep_little();
     let command = match args::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(sentence) => {

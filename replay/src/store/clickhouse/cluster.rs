@@ -36,7 +36,7 @@ pub fn on(cluster: &str, statement: &str) -> Vec<String> {
             None => vec![replicated(&everywhere(cluster, statement), "{uuid}/all")],
         };
     }
-    if statement.starts_with("CREATE MATERIALIZED VIEW") {
+    if statement.starts_with("CREATE MATERIALIZED VIEW") || statement.contains(" MODIFY QUERY") {
         // A view is fed on the node where the rows are, from the local part into the local part.
         return vec![local_parts(&everywhere(cluster, statement))];
     }
@@ -139,5 +139,15 @@ mod tests {
         );
         assert!(view[0].contains("mv ON CLUSTER c TO ja4_processing.agg_host_1h_parts_local AS"), "{}", view[0]);
         assert!(view[0].contains("FROM ja4_logs.http_logs_local\n"), "{}", view[0]);
+        let changed = on(
+            "c",
+            "ALTER TABLE ja4_processing.agg_host_1h_mv MODIFY QUERY\nSELECT 1\nFROM ja4_processing.agg_session_1h_parts AS s",
+        );
+        assert_eq!(
+            changed,
+            [
+                "ALTER TABLE ja4_processing.agg_host_1h_mv ON CLUSTER c MODIFY QUERY\nSELECT 1\nFROM ja4_processing.agg_session_1h_parts_local AS s"
+            ]
+        );
     }
 }
