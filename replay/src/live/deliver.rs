@@ -58,6 +58,8 @@ struct Served {
     next_ns: i64,
     gone: bool,
     pace: Pace,
+    /// Why it refuses, as it was told; empty while it does not.
+    told: String,
 }
 
 /// How many rows come in between two deliveries.
@@ -161,7 +163,7 @@ impl Deliverer {
     ) -> Self {
         let served = |sink: Box<dyn Sink>| {
             let figures = SinkFigures::new(&status.registry, sink.name());
-            Served { sink, figures, pause_ns: 0, next_ns: i64::MIN, gone: false, pace: Pace::default() }
+            Served { sink, figures, pause_ns: 0, next_ns: i64::MIN, gone: false, pace: Pace::default(), told: String::new() }
         };
         let sinks = sinks.into_iter().map(served).collect();
         Self { outbox, sinks, ticker, tell, status, done, ending, reload, seen: Seen::default() }
@@ -315,6 +317,7 @@ impl Deliverer {
                     (self.tell)(Level::Info, "sink", &format!("{}: delivering again", served.sink.name()));
                 }
                 served.pause_ns = 0;
+                served.told.clear();
                 served.figures.failing.set(0.0);
                 let more = batch.last_seq < self.outbox.stats().acknowledged;
                 // What waits already is not gathered any longer.
@@ -322,8 +325,10 @@ impl Deliverer {
                 return Ok(more);
             }
             Err(Refusal::Later(why)) => {
-                if served.pause_ns == 0 {
+                // The reason may become another one: away first, and then of another schema.
+                if served.told != why {
                     (self.tell)(Level::Error, "sink", &format!("{}: {why}; tried again", served.sink.name()));
+                    served.told = why;
                 }
                 served.pause_ns = served.pause_ns.saturating_mul(2).clamp(FIRST_PAUSE_NS, LONGEST_PAUSE_NS);
                 served.next_ns = now_ns.saturating_add(served.pause_ns);
