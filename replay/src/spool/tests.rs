@@ -94,7 +94,7 @@ fn a_frame_inside_a_payload_is_part_of_the_payload_wherever_a_window_ends() {
     let (mut spool, _) = Spool::open(folder.path(), &Limits::default(), &["main"]).unwrap();
     // What a visitor could send: whole frames of places that are still to come, longer than what is read at once.
     let mut forged = Vec::new();
-    (1..40).for_each(|seq| super::frame::write_frame(&mut forged, seq, 1, 3, b"forged"));
+    (1..40).for_each(|seq| frame::write_frame(&mut forged, seq, 1, 3, b"forged"));
     let payloads: Vec<Vec<u8>> = (0..20).map(|shift| [vec![b'.'; shift * 7], forged.clone()].concat()).collect();
     for payload in &payloads {
         spool.append(&[Record { kind: 2, payload }]).unwrap();
