@@ -9,6 +9,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ja4_lab::cli::{self, args::Cli};
 
+/// For every thread of the program and, as it takes the place of `malloc`, for the database engine too: requests are many small texts
+/// that one thread makes and another frees.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // In a child that only checks whether a database can be opened, this does not return.
     ja4_replay::store::duckdb::probe::child_entry();

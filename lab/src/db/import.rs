@@ -37,13 +37,16 @@ pub fn import(sources: &[PathBuf], to: &mut dyn Store, newest_ns: Option<i64>) -
         Some(wanted_ns) => wanted_ns.saturating_sub(newest(sources)?),
         None => 0,
     };
-    let mut done = Appended::default();
-    for source in sources {
-        match form(source)? {
-            Some(form) => done += from_file(source, form, shift_ns, to)?,
-            None => done += from_store(&*open(source)?, shift_ns, to)?,
-        }
-    }
+    to.importing(true)?;
+    let done = sources.iter().try_fold(Appended::default(), |mut done, source| {
+        done += match form(source)? {
+            Some(form) => from_file(source, form, shift_ns, to)?,
+            None => from_store(&*open(source)?, shift_ns, to)?,
+        };
+        Ok::<_, LabError>(done)
+    });
+    to.importing(false)?;
+    let done = done?;
     to.checkpoint()?;
     Ok(done)
 }

@@ -1,4 +1,4 @@
-//! Appending rows once: Arrow columns through the appender, minus the rows whose key is stored already.
+//! Appending rows once: Arrow columns by INSERT from where they are, minus the rows whose key is stored already.
 //!
 //! Promises: all chunks of a call are stored or none; a key is never stored twice, whoever sent it; a row later than everything
 //! stored costs no look-up; of any others, as many as a transaction should take share one look at the key columns of their time range,
@@ -8,20 +8,26 @@
 
 use duckdb::arrow::array::{AsArray as _, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
-use duckdb::{Appender, params};
+use duckdb::params;
+use duckdb::vtab::arrow::{ArrowBatchRegistration, ArrowVTab};
 use hashbrown::HashSet;
 
 use super::{DuckDb, sql};
 use crate::ReplayError;
 use crate::digest::WrittenDigest;
+use crate::store::Appended;
 use crate::store::chunk::{CHUNKS_PER_TRANSACTION, Chunk, ChunkTable, Key};
-use crate::store::{Appended, TableName};
+
+/// What the insert statements call the function that reads Arrow columns.
+const COLUMNS: &str = "ja4_columns";
 
 /// What this connection knows of the stored rows without asking.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     requests: Option<i64>,
     handshakes: Option<i64>,
+    /// The function that reads Arrow columns is there.
+    columns: bool,
     /// The digest of all requests, as long as this connection wrote them all.
     pub(super) written: Option<WrittenDigest>,
 }
@@ -44,18 +50,22 @@ pub(super) fn append(store: &mut DuckDb, chunks: &mut dyn Iterator<Item = Chunk>
         None => newest(store, sql::NEWEST_HANDSHAKE)?.0,
     };
     let fail = |error: duckdb::Error| store.fail("append rows", &error);
+    if !store.known.columns {
+        store.connection.register_table_function::<ArrowVTab>(COLUMNS).map_err(fail)?;
+    }
     let transaction = store.connection.unchecked_transaction().map_err(fail)?;
-    let mut requests = Target::new(store, sql::HTTP_LOGS, sql::EXISTING_KEYS, newest_request_ns)?;
-    let mut handshakes = Target::new(store, sql::TLS_ONLY, sql::EXISTING_TLS_KEYS, newest_handshake_ns)?;
+    let mut requests = Target::new(store, sql::INSERT_REQUESTS, sql::EXISTING_KEYS, newest_request_ns);
+    let mut handshakes = Target::new(store, sql::INSERT_HANDSHAKES, sql::EXISTING_TLS_KEYS, newest_handshake_ns);
     for chunk in chunks {
         match chunk.table {
             ChunkTable::Requests => requests.add(chunk)?,
             ChunkTable::Handshakes => handshakes.add(chunk)?,
         }
     }
-    let (requests, handshakes) = (requests.flush()?, handshakes.flush()?);
+    let (requests, handshakes) = (requests.finish()?, handshakes.finish()?);
     transaction.commit().map_err(fail)?;
     // Only what is committed is known.
+    store.known.columns = true;
     store.known.requests = Some(requests.newest_ns);
     store.known.handshakes = Some(handshakes.newest_ns);
     let kept = store.known.written.as_mut().is_some_and(|written| written.add(&requests.keys, &requests.hashes));
@@ -68,7 +78,7 @@ pub(super) fn append(store: &mut DuckDb, chunks: &mut dyn Iterator<Item = Chunk>
 /// One table within a transaction.
 struct Target<'a> {
     store: &'a DuckDb,
-    appender: Appender<'a>,
+    insert: &'static str,
     existing: &'static str,
     /// Latest row that was there before the transaction.
     stored_ns: i64,
@@ -87,11 +97,9 @@ struct Done {
 }
 
 impl<'a> Target<'a> {
-    fn new(store: &'a DuckDb, table: TableName, existing: &'static str, stored_ns: i64) -> Result<Self, ReplayError> {
-        let appender =
-            store.connection.appender_to_db(table.table, table.schema).map_err(|error| store.fail("append rows", &error))?;
+    fn new(store: &'a DuckDb, insert: &'static str, existing: &'static str, stored_ns: i64) -> Self {
         let done = Done { keys: Vec::new(), hashes: Vec::new(), skipped: 0, newest_ns: stored_ns };
-        Ok(Self { store, appender, existing, stored_ns, waiting: Vec::new(), seen: HashSet::new(), done })
+        Self { store, insert, existing, stored_ns, waiting: Vec::new(), seen: HashSet::new(), done }
     }
 
     fn add(&mut self, chunk: Chunk) -> Result<(), ReplayError> {
@@ -120,10 +128,10 @@ impl<'a> Target<'a> {
         if chunk.rows() == 0 {
             return Ok(());
         }
-        let appended = self.appender.append_record_batch(chunk.columns).and_then(|()| self.appender.flush());
-        // Handed on chunk by chunk: the appender would collect the rows of the whole transaction once more, in memory that the
-        // system has to clear each time.
-        appended.map_err(|error| self.store.fail("append rows", &error))?;
+        // Read by the engine from where they are: an appender would copy them twice more, first into a collection of its own.
+        let fail = |error: duckdb::Error| self.store.fail("append rows", &error);
+        let columns = ArrowBatchRegistration::new(chunk.columns);
+        self.store.connection.prepare_cached(self.insert).and_then(|mut insert| insert.execute([&columns])).map_err(fail)?;
         self.done.keys.extend(chunk.keys);
         self.done.hashes.extend(chunk.hashes);
         self.done.newest_ns = self.done.newest_ns.max(last_ns);
@@ -145,9 +153,8 @@ impl<'a> Target<'a> {
         Ok(stored)
     }
 
-    fn flush(mut self) -> Result<Done, ReplayError> {
+    fn finish(mut self) -> Result<Done, ReplayError> {
         self.settle()?;
-        self.appender.flush().map_err(|error| self.store.fail("append rows", &error))?;
         Ok(self.done)
     }
 

@@ -87,6 +87,10 @@ queries! {
     EXISTING_KEYS = "existing_keys";
     /// Keys of stored handshakes in a time range.
     EXISTING_TLS_KEYS = "existing_tls_keys";
+    /// Stores the Arrow columns of requests.
+    INSERT_REQUESTS = "insert_requests";
+    /// Stores the Arrow columns of handshakes.
+    INSERT_HANDSHAKES = "insert_handshakes";
     /// Time of the latest request, and their number.
     NEWEST_REQUEST = "newest_request";
     /// Time of the latest handshake without request, and their number.

@@ -1,0 +1,2 @@
+-- Stores requests from Arrow columns in memory, in the order and with the types of the table; `ja4_columns` is the program's own function.
+INSERT INTO ja4_logs.http_logs SELECT * FROM ja4_columns(?);
