@@ -53,6 +53,8 @@ impl Progress for Silent {
 
 /// Batches between two stages; a full queue blocks the sender.
 pub(crate) const QUEUE_BATCHES: usize = 4;
+/// Chunks between the row maker and the writer: as many as are made while the writer compresses a row group, about 50 MB.
+pub(crate) const QUEUE_CHUNKS: usize = 8;
 /// Events in a batch.
 pub(crate) const BATCH_EVENTS: usize = 2048;
 

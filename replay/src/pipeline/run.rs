@@ -24,7 +24,7 @@ use super::plan::{self, Input, ReplayPlan, Skew};
 use super::rows::{self, Decided};
 use super::summary::{FileSummary, PolicySummary, ReplaySummary};
 use super::truth::{self, Claims, JoinTruth};
-use super::{Batch, Progress, QUEUE_BATCHES, writer};
+use super::{Batch, Progress, QUEUE_BATCHES, QUEUE_CHUNKS, writer};
 use crate::ReplayError;
 use crate::store::duckdb::sql;
 use crate::store::{Appended, InputRecord, InputState, Store};
@@ -149,7 +149,7 @@ impl<'k> Stages<'_, 'k> {
         let log_out = (!from_capture).then_some(http_out);
         let mut claims = matches!(shown, Requests::Truth).then(Claims::default);
         let (decided_out, decided_in) = sync_channel(QUEUE_BATCHES);
-        let (chunks_out, chunks_in) = sync_channel(QUEUE_BATCHES);
+        let (chunks_out, chunks_in) = sync_channel(QUEUE_CHUNKS);
         let paths: Vec<_> = self.captures.iter().map(|input| input.path.clone()).collect();
         let lateness_ns = self.plan.lateness_ns;
         let options = ja4_capture::Options {
