@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Package of the desktop: a .deb of the files that packaging/desktop/files.txt names.
+# Packages of the desktop: a .deb and, where rpmbuild is installed, an .rpm of the files that packaging/desktop/files.txt names.
 #
 #   packaging/desktop/build.sh [--bin FOLDER] [--out FOLDER]      FOLDER of the built programs (default target/release)
 #
-# Promises: nothing is compiled or downloaded; the package holds exactly the files of the list, a copyright and a changelog; the metadata are
+# Promises: nothing is compiled or downloaded; each package holds exactly the files of the list, a copyright and a changelog; the metadata are
 # validated where appstreamcli and desktop-file-validate are installed. `packaging/desktop/check.sh` installs and starts the result.
 # Read next: docs/DESKTOP.md.
 set -euo pipefail
@@ -47,7 +47,17 @@ chmod 644 "$doc/copyright" "$doc/changelog.gz"
 
 # The lowest C library with every symbol used; what the window opens at run time (OpenGL, X11, Wayland) is in no symbol table.
 libc="$(objdump -T "$BIN/$name" | grep -oE 'GLIBC_[0-9.]+' | sed 's/GLIBC_//' | sort -uV | tail -1)"
-mkdir -p "$root/DEBIAN" "$out"
+mkdir -p "$out"
+if command -v rpmbuild >/dev/null; then
+  (cd "$root" && find . -type f -printf '/%P\n' | sort) > "$work/files"
+  sed -e "s|@VERSION@|$version|; s|@ROOT@|$root|; s|@FILES@|$work/files|" "$here/$name.spec" > "$work/$name.spec"
+  rpmbuild -bb --quiet --define "_topdir $work/rpmbuild" --define "_rpmdir $(realpath "$out")" --define "_binary_payload ${JA4_RPM_COMPRESSION:-w19.zstdio}" \
+    --define '_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' "$work/$name.spec" >/dev/null
+  ls "$out/$name-$version-1".*.rpm
+else
+  echo "build.sh: rpmbuild is not installed (Debian: rpm), so no .rpm was made" >&2
+fi
+mkdir -p "$root/DEBIAN"
 cat > "$root/DEBIAN/control" <<CONTROL
 Package: $name
 Version: $version
