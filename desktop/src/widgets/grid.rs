@@ -86,6 +86,20 @@ pub struct Grid<'a> {
     toolbar: bool,
 }
 
+/// One frame of a table: what is seen of it, and what was done with it.
+pub(super) struct Frame<'a> {
+    /// Rows in their order, of those that were found.
+    pub rows: &'a [u32],
+    /// Columns in their order.
+    pub shown: &'a [usize],
+    /// Rows that fit.
+    pub page: usize,
+    /// Where the keyboard stops.
+    pub focus: &'a egui::Response,
+    /// What was done.
+    pub done: Option<Done>,
+}
+
 const ROW: f32 = 20.0;
 const HEADER: f32 = 24.0;
 const BAR: f32 = 14.0;
@@ -124,14 +138,15 @@ impl<'a> Grid<'a> {
     pub fn show(self, ui: &mut egui::Ui, state: &mut GridState) -> Option<Done> {
         let shown = self.shown_columns(state);
         let rows = state.order.rows(ui.ctx(), self.table, &state.wish);
-        let mut done = if self.toolbar { self.toolbar(ui, state, &rows) } else { None };
+        let done = if self.toolbar { self.toolbar(ui, state, &rows) } else { None };
         let height = self.height.unwrap_or(f32::INFINITY).min(ui.available_height()).max(HEADER + 3.0 * ROW);
         let page = rows_per_page(height);
         let area = egui::vec2(ui.available_width(), height);
         let (area, _) = ui.allocate_exact_size(area, Sense::hover());
         let focus = ui.interact(area, ui.scope_id().with(("grid", self.name)), Sense::focusable_noninteractive());
-        self.keys(ui, state, &rows, &shown, page, &focus, &mut done);
-        let told = self.told(state, &rows, &shown, focus.has_focus());
+        let mut frame = Frame { rows: &rows, shown: &shown, page, focus: &focus, done };
+        self.keys(ui, state, &mut frame);
+        let told = self.told(state, &frame);
         // Made before: inside, the window is locked.
         focus.widget_info(|| told.clone());
         self.wheel(ui, state, area);
@@ -141,13 +156,13 @@ impl<'a> Grid<'a> {
         let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(left).id_salt(("rows", self.name)));
         inner.set_clip_rect(left.intersect(ui.clip_rect()));
         egui::ScrollArea::horizontal().id_salt(("across", self.name)).auto_shrink(false).show(&mut inner, |ui| {
-            self.body(ui, state, &rows, &shown, page, &focus, &mut done);
+            self.body(ui, state, &mut frame);
         });
         scroll_bar(ui, bar, self.name, &mut state.top, rows.len(), page);
         if focus.has_focus() {
             ui.painter().rect_stroke(area, 2.0, ui.visuals().selection.stroke, egui::StrokeKind::Inside);
         }
-        done
+        frame.done
     }
 
     fn shown_columns(&self, state: &mut GridState) -> Vec<usize> {
@@ -206,20 +221,11 @@ impl<'a> Grid<'a> {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one frame of one table")]
-    fn body(
-        &self,
-        ui: &mut egui::Ui,
-        state: &mut GridState,
-        rows: &[u32],
-        shown: &[usize],
-        page: usize,
-        focus: &egui::Response,
-        done: &mut Option<Done>,
-    ) {
+    fn body(&self, ui: &mut egui::Ui, state: &mut GridState, frame: &mut Frame<'_>) {
+        let Frame { rows, shown, page, focus, done } = frame;
         ui.spacing_mut().item_spacing.y = GAP;
         let (first, available) = (floor(state.top), ui.available_width() - ui.spacing().item_spacing.x * to_f32(shown.len()));
-        let count = page.min(rows.len().saturating_sub(first));
+        let count = (*page).min(rows.len().saturating_sub(first));
         let mut builder = TableBuilder::new(ui).id_salt((self.name, shown.len())).striped(true).resizable(false).vscroll(false);
         builder = builder.sense(POINTED).cell_layout(Layout::left_to_right(Align::Center));
         for wide in self.widths(state, shown, available) {
@@ -227,7 +233,7 @@ impl<'a> Grid<'a> {
         }
         builder
             .header(HEADER, |mut header| {
-                for at in shown {
+                for at in *shown {
                     header.col(|ui| self.head(ui, state, *at));
                 }
             })

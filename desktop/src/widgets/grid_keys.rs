@@ -7,7 +7,7 @@
 
 use eframe::egui::{self, EventFilter, Key, Modifiers, WidgetInfo};
 
-use super::grid::{Done, Grid, GridState, floor, to_f64};
+use super::grid::{Done, Frame, Grid, GridState, floor, to_f64};
 use super::grid_columns::title;
 use super::text;
 
@@ -15,17 +15,9 @@ use super::text;
 const STEP: f32 = 24.0;
 
 impl Grid<'_> {
-    #[allow(clippy::too_many_arguments, reason = "one frame of one table")]
-    pub(super) fn keys(
-        &self,
-        ui: &egui::Ui,
-        state: &mut GridState,
-        rows: &[u32],
-        shown: &[usize],
-        page: usize,
-        focus: &egui::Response,
-        done: &mut Option<Done>,
-    ) {
+    pub(super) fn keys(&self, ui: &egui::Ui, state: &mut GridState, frame: &mut Frame<'_>) {
+        let Frame { rows, shown, page, focus, done } = frame;
+        let page = *page;
         if !focus.has_focus() || rows.is_empty() || shown.is_empty() {
             return;
         }
@@ -79,9 +71,10 @@ impl Grid<'_> {
     }
 
     /// What a screen reader says: the table, and the cell under the cursor while it has the focus.
-    pub(super) fn told(&self, state: &GridState, rows: &[u32], shown: &[usize], focused: bool) -> WidgetInfo {
+    pub(super) fn told(&self, state: &GridState, frame: &Frame<'_>) -> WidgetInfo {
+        let Frame { rows, shown, .. } = frame;
         let mut info = WidgetInfo::labeled(egui::Role::Table, true, format!("{}, {} rows", self.name, rows.len()));
-        let cursor = state.cursor.filter(|_| focused);
+        let cursor = state.cursor.filter(|_| frame.focus.has_focus());
         if let Some((place, row, at)) = cursor.and_then(|(place, nth)| Some((place, *rows.get(place)?, *shown.get(nth)?))) {
             let (name, cell) = (title(&self.table.names()[at]), self.table.cell(row as usize, at));
             info.current_text_value = Some(format!("row {}, {name}: {}", place + 1, text::cell(&cell)));
