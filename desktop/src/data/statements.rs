@@ -32,6 +32,8 @@ statements! {
     FIGURES = "ui_figures";
     /// Sessions by severity.
     SEVERITY = "ui_severity";
+    /// The worst session of each address.
+    FIRST = "ui_first";
     /// Worst addresses.
     TOP_IPS = "ui_top_ips";
     /// Worst sites.

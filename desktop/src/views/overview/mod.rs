@@ -1,4 +1,4 @@
-//! Overview: how much there is, how much of it is anomalous, when, and who.
+//! Overview: how much there is, how much of it is anomalous, when, and which sessions to look at first.
 //!
 //! Promises: every figure obeys the search and the span; every bar and row leads to its sessions.
 //!
@@ -17,12 +17,17 @@ use crate::widgets::chart::{Chart, Mark, Series};
 use crate::widgets::grid::{Grid, GridState};
 use crate::widgets::{figure, rows_or_reason, text, thousands};
 
+/// Sessions to look at first; as many are asked for, and shown at once.
+const FIRST: usize = 20;
+const FIRST_HEIGHT: f32 = 150.0;
+
 /// Rows of each short list.
 const TOP: usize = 50;
 
 /// The view.
 #[derive(Debug, Default)]
 pub struct Overview {
+    first: GridState,
     ips: GridState,
     hosts: GridState,
     ja4s: GridState,
@@ -55,6 +60,7 @@ impl View for Overview {
             ("figures", ask(statements::FIGURES, 1)),
             ("severity", ask(statements::SEVERITY, 10)),
             ("time", Ask::searched(statements::SESSION_TIMELINE, &[&bucket], filter.clone(), 1)),
+            ("first", ask(statements::FIRST, FIRST)),
             ("ips", ask(statements::TOP_IPS, TOP)),
             ("hosts", ask(statements::TOP_HOSTS, TOP)),
             ("ja4s", ask(statements::TOP_JA4, TOP)),
@@ -94,6 +100,7 @@ impl View for Overview {
                 severities(&mut columns[last], cx);
             });
             ui.separator();
+            self.look_first(ui, cx);
             self.lists(ui, cx);
         });
     }
@@ -105,6 +112,18 @@ impl View for Overview {
 }
 
 impl Overview {
+    /// The answer to the question an analyst comes with: a row leads to its session, its explanation and the decision.
+    fn look_first(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
+        ui.label(RichText::new("Look here first: the worst session of each address").strong());
+        let columns = &["severity", "src_ip", "host", "score", "reason"];
+        let none = "Nothing anomalous is left to look at in this search and span.";
+        if let Some(table) = rows_or_reason(ui, cx.data, (ID, "first"), none) {
+            let done = Grid::new("Look here first", &table, columns).height(FIRST_HEIGHT).bare().show(ui, &mut self.first);
+            cx.act((ID, "first"), "Look here first", &table, done);
+        }
+        ui.add_space(6.0);
+    }
+
     fn lists(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>) {
         let wide = ui.available_width() > 900.0;
         let lists = [
