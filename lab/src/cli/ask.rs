@@ -73,7 +73,7 @@ fn stoppable<T>(store: &dyn Store, work: impl FnOnce() -> T) -> Result<T, LabErr
         .and_then(|_| flag::register(SIGINT, Arc::clone(&as_ever)))
         .map_err(|error| LabError::Ask(format!("listen for Ctrl-C: {error}")))?;
     let stopper = store.interrupter();
-    let (over, ended) = mpsc::channel::<()>();
+    let (over, ended) = mpsc::sync_channel::<()>(0);
     let watch = std::thread::spawn(move || {
         while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
             if asked.load(Ordering::Acquire) {
