@@ -1,8 +1,8 @@
 //! Pictures of every view in both looks, compared with those that were looked at by a person.
 //!
 //! Promises: a small difference of a software renderer is tolerated, a moved or missing part is not; without a Vulkan driver the test
-//! says that it is skipped. The scores on them are made from the sessions' names, so that a better model changes no picture; views that
-//! show the models themselves are compared where JA4_PICTURES is set. [`RENEW`] writes all anew.
+//! says that it is skipped. The scores on them are made from the sessions' names, so that a better model changes few pictures: those of
+//! the views that show the models themselves. [`RENEW`] writes all anew.
 //!
 //! Read next: `support.rs`.
 
@@ -22,11 +22,8 @@ pub const TESTS: &[crate::Test] =
     &[("images::every_view_looks_as_it_did_in_both_looks", every_view_looks_as_it_did_in_both_looks)];
 
 /// How the pictures are made anew.
-const RENEW: &str = "if what you see is what you want: JA4_PICTURES=1 UPDATE_SNAPSHOTS=1 cargo test --release --workspace --test it -- images, \
+const RENEW: &str = "if what you see is what you want: UPDATE_SNAPSHOTS=1 cargo test --release --workspace --test it -- images, \
     look at what changed, then optipng -o2 desktop/tests/snapshots/*.png";
-
-/// Views that show what models and features give, and not what is stored.
-const OF_MODELS: &[&str] = &["rehearsal", "features", "campaigns", "models"];
 
 /// Scores that follow from the sessions' names alone.
 const PLAIN: &str = "UPDATE ja4_processing.ml_all_scores SET
@@ -72,7 +69,6 @@ fn every_view_looks_as_it_did_in_both_looks() {
         return;
     }
     // The path of the database is on the pictures, so it must always be the same.
-    let models_too = std::env::var_os("JA4_PICTURES").is_some();
     plain_scores("pictures");
     std::env::set_current_dir(folder()).unwrap();
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
@@ -83,14 +79,11 @@ fn every_view_looks_as_it_did_in_both_looks() {
         let worst = app(&window).data().table(("overview", "ips")).unwrap().text(0, "src_ip").into_owned();
         tell(&mut window, Action::Investigate(worst));
         for view in views::all() {
-            // Also those that are not compared: their tabs stand beside the others.
             tell(&mut window, Action::Show(view.id()));
             settle(&mut window);
             window.remove_cursor();
             window.run_steps(4);
-            if models_too || !OF_MODELS.contains(&view.id()) {
-                results.add(window.try_snapshot_options(format!("{}-{look}", view.id()), &options));
-            }
+            results.add(window.try_snapshot_options(format!("{}-{look}", view.id()), &options));
         }
     }
     if let Err(different) = results.into_result() {
