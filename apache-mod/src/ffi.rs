@@ -1,19 +1,18 @@
-//! The border to httpd: module structure, directives, hooks and the connection filter. The only file with `unsafe`.
+//! The border to httpd: module structure, directives, hooks and the connection filter. Only here and in `ffi/read.rs` is `unsafe`.
 //!
 //! Why unsafe: httpd is C. Each function here turns pointers that httpd guarantees for the length of a call into references and
 //! hands them to safe code. What is relied on, everywhere: httpd's structures are valid while a hook runs; a pool cleanup runs
 //! before the memory of its pool goes; the filters of one connection run on one thread at a time; `conn_config` of a master
 //! connection is set before any of its HTTP/2 streams exists and outlives them; modules are unloaded after the cleanups of
-//! everything they put into the configuration pool. Longer than 500 lines because nothing unsafe may stand elsewhere.
+//! everything they put into the configuration pool.
 //!
 //! Promises: every callback goes through [`GUARD`], so no panic unwinds into C; nothing here waits; threads of a child share
 //! only atomics and what is set once. A child's [`Child`] is never freed: threads may outlive every pool of the child.
-//! Read next: `transaction.rs` (the safe half of the log hook), `policy.rs` (directives).
+//! Read next: `ffi/read.rs` (httpd's values), `transaction.rs` (the safe half of the log hook), `policy.rs` (directives).
 
 #![allow(unsafe_code, reason = "see the head")]
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uchar, c_void};
-use std::net::{IpAddr, SocketAddr};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -27,6 +26,9 @@ use crate::outlet::{Outlet, Report};
 use crate::policy::{Complaint, DirPolicy, Nested, ServerPolicy};
 use crate::transaction::{self, Child, Connection, Finished};
 
+mod read;
+use read::{address, bytes, entries};
+
 #[allow(
     warnings,
     clippy::all,
@@ -39,8 +41,8 @@ mod httpd {
     include!(concat!(env!("OUT_DIR"), "/httpd.rs"));
 }
 use httpd::{
-    ap_conf_vector_t, ap_filter_t, apr_bucket, apr_bucket_brigade, apr_pool_t, apr_sockaddr_t, apr_table_entry_t, apr_table_t,
-    cmd_func, cmd_parms, command_rec, conn_rec, request_rec, server_rec,
+    ap_conf_vector_t, ap_filter_t, apr_bucket, apr_bucket_brigade, apr_pool_t, apr_table_t, cmd_func, cmd_parms, command_rec,
+    conn_rec, request_rec, server_rec,
 };
 
 const OK: c_int = 0;
@@ -470,41 +472,4 @@ fn widen(descriptor: c_int) {
     unsafe {
         libc::setsockopt(descriptor, libc::SOL_SOCKET, libc::SO_SNDBUF, (&raw const bytes).cast(), size_of::<c_int>() as u32)
     };
-}
-
-/// The bytes of a C string that lives at least as long as the call of the hook.
-fn bytes<'a>(text: *const c_char) -> Option<&'a [u8]> {
-    // SAFETY: null or one of httpd's, ended by NUL.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes())
-}
-
-fn address(address: *const apr_sockaddr_t) -> Option<SocketAddr> {
-    // SAFETY: httpd's; the pointer and length describe the address inside the structure.
-    let (octets, port) = unsafe {
-        let address = address.as_ref()?;
-        let len = usize::try_from(address.ipaddr_len).ok().filter(|_| !address.ipaddr_ptr.is_null())?;
-        (std::slice::from_raw_parts(address.ipaddr_ptr.cast::<c_uchar>(), len), address.port)
-    };
-    let ip = match octets.len() {
-        4 => IpAddr::from(*octets.first_chunk::<4>()?),
-        16 => IpAddr::from(*octets.first_chunk::<16>()?),
-        _ => return None, // a UNIX socket
-    };
-    Some(SocketAddr::new(ip.to_canonical(), port))
-}
-
-/// Names and values of a table in its order.
-fn entries<'a>(table: *const apr_table_t) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
-    // SAFETY: httpd's table; its array holds `nelts` entries.
-    let all: &'a [apr_table_entry_t] = unsafe {
-        match (!table.is_null()).then(|| httpd::apr_table_elts(table)).and_then(|array| array.as_ref()) {
-            Some(array) if array.nelts > 0 => {
-                std::slice::from_raw_parts(array.elts.cast(), usize::try_from(array.nelts).unwrap_or(0))
-            }
-            _ => &[],
-        }
-    };
-    all.iter()
-        .filter(|entry| !entry.key.is_null())
-        .map(|entry| (bytes(entry.key).unwrap_or_default(), bytes(entry.val).unwrap_or_default()))
 }

@@ -3,10 +3,10 @@
 //! Promises: a worker never waits for the collector (non-blocking socket; a record that does not fit is dropped and counted);
 //! no panic crosses into httpd; a record never exceeds its limit, and nothing larger than the record is allocated for it.
 //!
-//! All but one file are safe Rust without httpd, tested alone: [`h2fp`] reads the HTTP/2 preface, [`record`] and [`json`]
+//! All but two files are safe Rust without httpd, tested alone: [`h2fp`] reads the HTTP/2 preface, [`record`] and [`json`]
 //! write the record, [`transaction`] fills it, [`policy`] holds the directives, [`outlet`] the sockets and the drop counters,
 //! [`guard`] stops panics.
-//! `ffi.rs` is the only file with `unsafe`: it binds them to httpd's hooks. User's view: `docs/APACHE.md`.
+//! `unsafe` is in `ffi.rs` and `ffi/read.rs` only: they bind them to httpd's hooks. User's view: `docs/APACHE.md`.
 
 pub mod guard;
 pub mod h2fp;

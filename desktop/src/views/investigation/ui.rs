@@ -61,8 +61,8 @@ impl Investigation {
             note: self.note.trim().to_owned(),
         };
         let choices = [
-            ("Bot", 1, "this session is automated"),
-            ("Legitimate", 0, "this session is a person or a welcome program"),
+            ("Bot", 1, "a program made these requests"),
+            ("Legitimate", 0, "a person or a welcome program made these requests"),
             ("Withdraw", -1, "forget what was decided"),
         ];
         let decided: Vec<Action> = choices
