@@ -6,6 +6,8 @@
 //!
 //! Read next: `../chunk.rs`, `sql/duckdb/queries/existing_keys.sql`.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use duckdb::arrow::array::{AsArray as _, RecordBatch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::params;
@@ -26,10 +28,17 @@ const COLUMNS: &str = "ja4_columns";
 pub(super) struct Known {
     requests: Option<i64>,
     handshakes: Option<i64>,
-    /// The function that reads Arrow columns is there.
-    columns: bool,
+    /// The function that reads Arrow columns is there: of the database, so all its connections share this. It stays when a transaction fails.
+    columns: Arc<Mutex<bool>>,
     /// The digest of all requests, as long as this connection wrote them all.
     pub(super) written: Option<WrittenDigest>,
+}
+
+impl Known {
+    /// What another connection to the same database knows at first.
+    pub(super) fn beside(&self) -> Self {
+        Self { columns: Arc::clone(&self.columns), ..Self::default() }
+    }
 }
 
 pub(super) fn append(store: &mut DuckDb, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
@@ -50,8 +59,12 @@ pub(super) fn append(store: &mut DuckDb, chunks: &mut dyn Iterator<Item = Chunk>
         None => newest(store, sql::NEWEST_HANDSHAKE)?.0,
     };
     let fail = |error: duckdb::Error| store.fail("append rows", &error);
-    if !store.known.columns {
-        store.connection.register_table_function::<ArrowVTab>(COLUMNS).map_err(fail)?;
+    {
+        let mut columns = store.known.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*columns {
+            store.connection.register_table_function::<ArrowVTab>(COLUMNS).map_err(fail)?;
+            *columns = true;
+        }
     }
     let transaction = store.connection.unchecked_transaction().map_err(fail)?;
     let mut requests = Target::new(store, sql::INSERT_REQUESTS, sql::EXISTING_KEYS, newest_request_ns);
@@ -65,7 +78,6 @@ pub(super) fn append(store: &mut DuckDb, chunks: &mut dyn Iterator<Item = Chunk>
     let (requests, handshakes) = (requests.finish()?, handshakes.finish()?);
     transaction.commit().map_err(fail)?;
     // Only what is committed is known.
-    store.known.columns = true;
     store.known.requests = Some(requests.newest_ns);
     store.known.handshakes = Some(handshakes.newest_ns);
     let kept = store.known.written.as_mut().is_some_and(|written| written.add(&requests.keys, &requests.hashes));
@@ -189,6 +201,24 @@ mod tests {
 
     use super::super::{DuckDb, DuckDbOptions};
     use crate::store::{Contents, Store as _};
+
+    #[test]
+    fn an_append_that_failed_can_be_tried_again_and_another_connection_can_append() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = DuckDb::open(&folder.path().join("x.duckdb"), &DuckDbOptions::default()).unwrap();
+        let row = |n: i64| HttpLogRow { row_lo: n, ts_ns: n, ..HttpLogRow::unknown() };
+        // There is no table yet, which is found out only when rows are stored.
+        (store.known.requests, store.known.handshakes) = (Some(0), Some(0));
+        for _ in 0..2 {
+            let refused = store.append(&[row(1)]).unwrap_err().to_string();
+            assert!(refused.contains("http_logs"), "{refused}");
+        }
+        store.migrate().unwrap();
+        assert_eq!(store.append(&[row(1)]).unwrap().added, 1);
+        let mut other = store.sibling().unwrap();
+        assert_eq!(other.append(&[row(1), row(2)]).unwrap().added, 1);
+        assert_eq!(store.append(&[row(3)]).unwrap().added, 1);
+    }
 
     #[test]
     fn rows_that_come_in_no_order_and_twice_are_stored_once() {

@@ -184,7 +184,7 @@ impl Store for DuckDb {
             now_ns: self.now_ns,
             bounded: self.bounded,
             threads: self.threads,
-            known: append::Known::default(),
+            known: self.known.beside(),
         }))
     }
 
