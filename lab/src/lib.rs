@@ -11,6 +11,7 @@ pub mod campaigns;
 pub mod catalogue;
 pub mod checked_toml;
 pub mod cli;
+pub mod compare;
 pub mod cycle;
 pub mod dataset;
 pub mod db;

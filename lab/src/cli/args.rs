@@ -11,6 +11,7 @@ mod live;
 mod packets;
 mod rules;
 
+pub mod compare;
 pub mod experiment;
 pub mod export;
 pub mod operation;
@@ -69,6 +70,8 @@ pub enum Command {
     Sessions(SessionsArgs),
     /// The whole way of one session or address: parse, join, features, voices, verdict.
     Explain(ExplainArgs),
+    /// What is new, gone or changed between two databases, or two spans of one.
+    Compare(compare::CompareArgs),
     /// A session changed as its client could change it, before the voices: what they say, and what would pass.
     Rehearse(rehearse::RehearseArgs),
     /// One read-only query, the same text on every store.

@@ -8,8 +8,8 @@ use super::args::RowFormat;
 use super::args::operation::DriftArgs;
 use super::ask::open_to_change;
 use super::console::Console;
-use super::score::parse_time;
-use crate::drift::{self, DriftPlan, DriftReport, Hours};
+use super::score::parse_span;
+use crate::drift::{self, DriftPlan, DriftReport};
 use crate::error::LabError;
 use crate::registry::Registry;
 use crate::rows::Columns;
@@ -18,7 +18,7 @@ use crate::sessions;
 pub fn run(args: &DriftArgs, threads: usize, console: &Console) -> Result<(), LabError> {
     let store = if args.dry_run { sessions::open_confined(&args.db)? } else { open_to_change(&args.db, threads)? };
     let clock_ns = Console::now_ns();
-    let named = (args.reference.as_deref().map(hours).transpose()?, args.now.as_deref().map(hours).transpose()?);
+    let named = (args.reference.as_deref().map(parse_span).transpose()?, args.now.as_deref().map(parse_span).transpose()?);
     let mut plan = match named {
         (Some(reference), Some(now)) => {
             DriftPlan { reference, now, limits: ja4_models::drift::DriftLimits::default(), model_created_ns: None, clock_ns }
@@ -72,13 +72,4 @@ fn print(report: &DriftReport, format: RowFormat, console: &Console) -> Result<(
     }
     console.note(&text);
     Ok(())
-}
-
-/// `FROM..TO` as hours.
-fn hours(text: &str) -> Result<Hours, LabError> {
-    let (from, to) = text.split_once("..").ok_or_else(|| {
-        LabError::Ask(format!("{text:?} is no span; write FROM..TO, such as 2026-11-20T14:00:00Z..2026-11-21T14:00:00Z"))
-    })?;
-    let span = (parse_time(from)?, parse_time(to)?);
-    if span.0 < span.1 { Ok(span) } else { Err(LabError::Ask(format!("{text:?} is no span: it ends before it begins"))) }
 }

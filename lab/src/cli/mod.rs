@@ -7,6 +7,7 @@
 pub mod args;
 mod ask;
 mod campaigns;
+mod compare;
 mod console;
 mod dataset;
 mod db;
@@ -66,6 +67,7 @@ fn dispatch(command: Command, threads: usize, console: &Console) -> Result<(), L
         Command::Live(args) => live::run(&args, threads, console),
         Command::Score(args) => score::run(&args, threads, console),
         Command::Sessions(args) => ask::sessions(&args, console),
+        Command::Compare(args) => compare::run(&args, console),
         Command::Explain(args) => ask::explain(&args, console),
         Command::Rehearse(args) => rehearse::run(&args, console),
         Command::Sql(args) => ask::sql(&args, console),

@@ -132,3 +132,12 @@ pub fn parse_time(text: &str) -> Result<i64, LabError> {
         text.parse().map_err(|_| LabError::Ask(format!("{text:?} is no time; write it as 2026-11-20T14:00:00Z")))?;
     Ok(time.as_millisecond())
 }
+
+/// `FROM..TO` as ms since 1970, end excluded.
+pub fn parse_span(text: &str) -> Result<(i64, i64), LabError> {
+    let (from, to) = text.split_once("..").ok_or_else(|| {
+        LabError::Ask(format!("{text:?} is no span; write FROM..TO, such as 2026-11-20T14:00:00Z..2026-11-21T14:00:00Z"))
+    })?;
+    let span = (parse_time(from)?, parse_time(to)?);
+    if span.0 < span.1 { Ok(span) } else { Err(LabError::Ask(format!("{text:?} is no span: it ends before it begins"))) }
+}

@@ -10,6 +10,7 @@ const COMMANDS: &[&str] = &[
     "score",
     "sessions",
     "explain",
+    "compare",
     "rehearse",
     "export",
     "sql",

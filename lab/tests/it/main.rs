@@ -18,6 +18,7 @@ mod bad_network;
 mod bad_network_live;
 mod clickhouse;
 mod clickhouse_detect;
+mod compare;
 mod dataset_update;
 mod determinism;
 mod experiment;
