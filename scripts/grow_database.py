@@ -21,6 +21,8 @@ BATCH = 64
 # The k-th copy: another /8 for every address, three hours later each, keys of its own.
 ADDRESS = "CASE WHEN contains({0}, '.') THEN CAST((CAST(split_part({0}, '.', 1) AS BIGINT) + k) % 223 + 1 AS VARCHAR) || substr({0}, strpos({0}, '.')) ELSE {0} || to_hex(k) END"
 STEP_NS = 3 * 3_600_000_000_000
+# As lab/src/cycle/write.rs makes it, of the key that the copy has.
+SESSION_ID = f"substr(sha256(CAST(win_ms + k * {{step}} // 1000000 AS VARCHAR) || chr(10) || {ADDRESS.format('src_ip')} || chr(10) || ja4 || chr(10) || host), 1, 16)"
 HTTP = {
     "row_hi": "CAST(hash(row_hi, k) >> 1 AS BIGINT)",
     "row_lo": "CAST(hash(row_lo, k) >> 1 AS BIGINT)",
@@ -37,7 +39,7 @@ SCORES = {
     "win_ms": "win_ms + k * {step} // 1000000",
     "src_ip": ADDRESS.format("src_ip"),
     "client_ip": ADDRESS.format("client_ip"),
-    "session_id": "substr(md5(session_id || k), 1, 16)",
+    "session_id": SESSION_ID,
     "first_ns": "first_ns + k * {step}",
     "last_ns": "last_ns + k * {step}",
     "score_eif": "score_eif * (0.97 + (hash(session_id, k) % 1000) / 40000.0)",

@@ -55,6 +55,8 @@ pub enum Ask {
     Features,
     /// What models are made of: every session with its features and labels.
     Workshop,
+    /// What one session, by its id, needs to be tried on.
+    Stage(String),
     /// Sessions on a map of two dimensions, made of their features.
     Map,
     /// What each imported policy rule would have done with everything stored.
@@ -98,7 +100,7 @@ impl Ask {
     /// Whether it reads every session with every feature, so that it is not asked again at each look at a growing database.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
-        matches!(self, Self::Workshop | Self::Features | Self::Map | Self::RulesTested | Self::ModelDiff { .. })
+        matches!(self, Self::Workshop | Self::Stage(_) | Self::Features | Self::Map | Self::RulesTested | Self::ModelDiff { .. })
     }
 
     /// The text for an engine, with `?` for the values, and the values in order.

@@ -321,6 +321,10 @@ fn answer(store: &dyn Store, ask: &Ask) -> Result<Answer, String> {
             let found = Workshop::open(store, &Settings::default()).map_err(|error| error.to_string())?;
             Ok(Answer::Workshop(Arc::new(found)))
         }
+        Ask::Stage(session) => {
+            let found = Workshop::of_session(store, session).map_err(|error| error.to_string())?;
+            Ok(Answer::Workshop(Arc::new(found)))
+        }
         Ask::Features => table(features::distributions(store)?),
         Ask::Map => table(features::map(store)?),
         Ask::RulesTested => table(lab::rules_tested(store)?),

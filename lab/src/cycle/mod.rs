@@ -9,6 +9,7 @@ pub mod baseline;
 mod change;
 pub mod claims;
 mod explained;
+mod kept;
 pub mod models;
 pub mod reason;
 mod sample;
@@ -163,7 +164,9 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     let tasks: Vec<Task<'_>> = tasks.filter(|task| !task.rows.is_empty()).collect();
     let judged = tasks.into_par_iter().map(|task| task.run()).collect::<Result<Vec<_>, LabError>>()?;
     let mut verdicts = Vec::with_capacity(frame.sessions());
+    let mut models = Vec::new();
     for of_kind in judged {
+        models.extend(of_kind.packed);
         report.models.extend(of_kind.report);
         report.notes.extend(of_kind.notes);
         verdicts.extend(of_kind.verdicts);
@@ -181,7 +184,13 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
     }
     let run_id = run_id(&plan.settings, &report);
     write::write(store, &frame, &ids, verdicts, &run_id)?;
-    begins("baseline remembered");
+    begins("models and baseline remembered");
+    if plan.settings.without.is_empty() {
+        kept::remember(store, &models)?;
+    } else {
+        // A model without features would meet them again when it is used.
+        kept::forget(store, &ModelKind::ALL)?;
+    }
     crate::rescore::remember(store, &frame, &labels.exclusions)?;
     let most = usize::try_from(plan.settings.cluster_max).unwrap_or(usize::MAX);
     crate::campaigns::after_scores(store, &frame, (&run_id, most), &plan.watch, &mut report.notes);

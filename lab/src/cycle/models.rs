@@ -6,6 +6,7 @@
 //! Read next: `ja4-models` (the voices themselves).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ja4_models::ensemble::{Ensemble, EnsembleModel, EnsembleParams, TrainingData};
 use ja4_models::{AutoencoderParams, BoostedParams, EifParams, Explanation, FeatureSet, Matrix, Voice as _, VoiceKind};
@@ -78,10 +79,10 @@ pub fn boosted() -> BoostedParams {
     BoostedParams::default().columns_share(0.1)
 }
 
-/// The fitted voices of one model.
-#[derive(Debug)]
+/// The fitted voices of one model. Cloning is cheap.
+#[derive(Debug, Clone)]
 pub struct ModelSet {
-    ensemble: EnsembleModel,
+    ensemble: Arc<EnsembleModel>,
 }
 
 impl ModelSet {
@@ -95,7 +96,7 @@ impl ModelSet {
         // Weak labels teach the trees, but never how far to trust them: they are what identity alone says.
         let params = params.meta_min_labels(if lessons.weak { usize::MAX } else { META_MIN_LABELS });
         let data = TrainingData { baseline: &people, labelled: lessons.labelled };
-        Ok(Self { ensemble: params.check()?.fit_on(data, settings.seed)? })
+        Ok(Self { ensemble: Arc::new(params.check()?.fit_on(data, settings.seed)?) })
     }
 
     /// Reads the voices that [`ModelSet::save`] wrote.
@@ -108,7 +109,19 @@ impl ModelSet {
         let in_file = |error: ja4_models::ModelError| LabError::Ask(format!("read model {}: {error}", path.display()));
         let ensemble = EnsembleModel::from_bytes(&bytes).map_err(in_file)?;
         ensemble.features().require(features).map_err(in_file)?;
-        Ok(Self { ensemble })
+        Ok(Self { ensemble: Arc::new(ensemble) })
+    }
+
+    /// Reads what [`ModelSet::to_bytes`] gave; `None` where it is damaged or of other features than this program's.
+    pub(super) fn from_bytes(bytes: &[u8], features: &FeatureSet) -> Option<Self> {
+        let ensemble = EnsembleModel::from_bytes(bytes).ok()?;
+        ensemble.features().require(features).ok()?;
+        Some(Self { ensemble: Arc::new(ensemble) })
+    }
+
+    /// The model file's bytes.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.ensemble.to_bytes()
     }
 
     /// Whether `folder` holds a model of this kind.

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::change::{Change, Search};
 use super::explained::{self, Explained};
+use super::kept::Packed;
 use super::models::{self, Lessons, META_MIN_LABELS, ModelSet};
 use super::sample::Sample;
 use super::{CyclePlan, ModelReport, Verdict, claims, count, reason};
@@ -42,6 +43,8 @@ pub(super) struct Fitted {
 pub(super) struct Judged {
     pub verdicts: Vec<Verdict>,
     pub report: Option<ModelReport>,
+    /// The model for the store.
+    pub packed: Option<Packed>,
     pub notes: Vec<String>,
 }
 
@@ -120,7 +123,8 @@ impl Task<'_> {
             let rows = opinions.par_iter().zip(&self.rows).enumerate().skip(block.start).take(block.len());
             verdicts.par_extend(rows.map(|(index, (opinion, row))| verdict(&explained, index, opinion, *row)));
         }
-        Ok(Judged { verdicts, report: Some(report), notes })
+        let packed = Some(Packed::new(self.kind, &models, &spans, threshold)?);
+        Ok(Judged { verdicts, report: Some(report), packed, notes })
     }
 
     /// At most `learn_max` of `items`, whose place within the task's rows `place` gives; what an analyst said is not left out.

@@ -57,13 +57,16 @@ pub struct Trial {
 }
 
 impl Rehearsal {
-    /// Takes `session` on stage, before the models of the folder `model`, or those in use beside the database, or else fitted here as
-    /// `settings` say.
+    /// Takes `session` on stage, before the models of the folder `model`, or those in use beside the database, or else those that the last
+    /// scoring run left in the store; fitted here where `settings` are not the usual ones or none are kept.
     ///
     /// # Errors
     /// No such session, a model that cannot be used, or the engine's refusal.
     pub fn new(store: &dyn Store, db: &Path, session: &str, model: Option<&Path>, settings: &Settings) -> Result<Self, LabError> {
-        Self::in_workshop(&Workshop::open(store, settings)?, db, session, model, settings)
+        // Other settings make other models; the usual ones were fitted by the last scoring run.
+        let usual = *settings == Settings::default();
+        let workshop = if usual { Workshop::of_session(store, session) } else { Workshop::open(store, settings) };
+        Self::in_workshop(&workshop?, db, session, model, settings)
     }
 
     /// The same, with what was read already.
@@ -88,7 +91,7 @@ impl Rehearsal {
         let origin = match (model, &in_use) {
             (Some(folder), _) => format!("from {}", folder.display()),
             (None, Some(_)) => format!("version {current}, in use"),
-            (None, None) => "fitted here, as `ja4-lab score` would".to_owned(),
+            (None, None) => workshop.origin().to_owned(),
         };
         let values = bench.values(row).map(<[f64]>::to_vec).unwrap_or_default();
         let measured = trial(&bench, values)?;

@@ -21,12 +21,17 @@ fn a_session_is_changed_until_it_passes() {
     let stored = query(&db, found).remove(0);
     let id = stored["session_id"].as_str().unwrap();
     let same = json(&[id, "--db", text(&db)]);
-    assert_eq!(same["model_id"], stored["model_id"], "the model fitted here is the one that scored");
+    assert_eq!(same["model_id"], stored["model_id"], "the model asked is the one that scored");
     for (place, column) in ["score_eif", "score_autoencoder", "score_boosted", "score"].into_iter().enumerate() {
         assert_eq!(same["voices"][place]["measured"], stored[column], "{column}");
         assert_eq!(same["voices"][place]["changed"], stored[column], "{column}");
     }
-    // From here on with the models kept, which need no fit.
+    // The models came with the scores; a setting that was given has them fitted anew, and all answers are those.
+    let anew = json(&[id, "--db", text(&db), "--setting", "changes=7"]);
+    assert_eq!(same, anew);
+    let told = lab_ok(&["rehearse", id, "--db", text(&db), "--no-nearest"]);
+    assert!(told.contains("it gave the stored score"), "{told}");
+    // From here on with the models kept in a folder, which need no fit.
     let kept = folder.path().join("kept");
     lab_ok(&["score", "--db", text(&db), "--save-model", text(&kept)]);
     let nearest = same["nearest"].as_array().unwrap();
@@ -54,6 +59,12 @@ fn a_session_is_changed_until_it_passes() {
     let slow = with(&["--set=rate=0.5".to_owned(), "--set=alpn=http1".to_owned()]);
     let moved: Vec<&str> = slow["moved"].as_array().unwrap().iter().map(|change| change["feature"].as_str().unwrap()).collect();
     assert!(moved.contains(&"gap_mean_ms") || moved.contains(&"duration_ms"), "{moved:?}");
+    // A threshold moved since is the one that counts, here as in the list of sessions.
+    lab_ok(&["score", "--db", text(&db), "--set", "threshold=0.9999"]);
+    let moved = json(&[id, "--db", text(&db), "--no-nearest"]);
+    assert_eq!((moved["threshold"].as_f64(), moved["anomalous"]["measured"].as_bool()), (Some(0.9999), Some(false)), "{moved}");
+    assert_eq!(moved["severity"]["measured"], "none");
+    lab_ok(&["score", "--db", text(&db)]);
     // A feature that is switched off is one that no voice hears.
     let off = json(&[id, "--db", text(&db), "--setting", "without+=hits", "--set", "hits=100000", "--no-nearest"]);
     assert_ne!(off["model_id"], stored["model_id"]);

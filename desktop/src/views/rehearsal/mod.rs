@@ -1,6 +1,6 @@
 //! Adversary rehearsal: a session is changed as its client could change it, and the voices answer as the controls move.
 //!
-//! Promises: the models are those that judge (in use beside the database, or fitted as `ja4-lab score` would); what is shown is what
+//! Promises: the models are those that judge (in use beside the database, or of the last scoring run); what is shown is what
 //! `ja4-lab rehearse` prints for the command that can be copied; nothing is written.
 //!
 //! Read next: `ui.rs` (its parts), `ja4_lab::rehearse`.
@@ -18,7 +18,7 @@ use ja4_models::stop;
 use super::{Cx, Need, View};
 use crate::data::background::Background;
 use crate::data::query::Ask;
-use crate::data::{Loaded, WORKSHOP, statements};
+use crate::data::{Loaded, Place, statements};
 use crate::widgets::{notice, rows_or_reason};
 
 /// What stands on stage: a session, of which contents of the store.
@@ -66,6 +66,8 @@ struct Nearest {
 }
 
 const ID: &str = "rehearsal";
+
+const STAGE: Place = (ID, "stage");
 
 impl View for Rehearsals {
     fn id(&self) -> &'static str {
@@ -125,20 +127,20 @@ impl Rehearsals {
         if self.of != of {
             *self = Self { filter: std::mem::take(&mut self.filter), ..Self { of, ..Self::default() } };
         }
-        cx.data.want(WORKSHOP, Ask::Workshop);
+        cx.data.want(STAGE, Ask::Stage(self.of.0.clone()));
         if let Some(done) = self.fitting.as_ref().and_then(Background::take) {
             self.on_stage = Some(done.map(Arc::new));
             self.fitting = None;
         }
-        if self.on_stage.is_some() || self.fitting.is_some() || cx.data.is_waiting(WORKSHOP) {
+        if self.on_stage.is_some() || self.fitting.is_some() || cx.data.is_waiting(STAGE) {
             return;
         }
-        match cx.data.get(WORKSHOP) {
+        match cx.data.get(STAGE) {
             Loaded::Failed(message) => self.on_stage = Some(Err(message.to_owned())),
             Loaded::Workshop(workshop) => {
                 let (workshop, session, db) = (Arc::clone(workshop), self.of.0.clone(), cx.data.opened.target.clone());
                 self.fitting = Some(cx.data.background(move |told| {
-                    told.phase("fitting the models that judge", 0.3);
+                    told.phase("asking the models that judge...", 0.3);
                     let fit = || Rehearsal::in_workshop(&workshop, &db, &session, None, &Settings::default());
                     let made = stop::unless(told.stop_flag(), fit);
                     made.map_err(|error| error.to_string())
@@ -152,7 +154,7 @@ impl Rehearsals {
         let (phase, _) = self.fitting.as_ref().map(Background::state).unwrap_or_default();
         ui.horizontal(|ui| {
             ui.spinner();
-            ui.weak(if cx.data.is_waiting(WORKSHOP) { "reading every session's features..." } else { phase.as_str() });
+            ui.weak(if cx.data.is_waiting(STAGE) { "reading the features of its sessions..." } else { phase.as_str() });
         });
     }
 

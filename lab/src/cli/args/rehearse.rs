@@ -26,7 +26,7 @@ pub struct RehearseArgs {
     /// A change: FEATURE=NUMBER, FEATURE=people (the median of people here), or a control; applied in order.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub changes: Vec<String>,
-    /// Judge with the models of this folder instead of those in use beside the database (or, without any, models fitted here).
+    /// Judge with the models of this folder instead of those in use beside the database, or of the last scoring run.
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// A setting of scoring, as for `score`; may be given several times.

@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "operation", text: include_str!("../../../../sql/clickhouse/0005_operation.sql") },
     Migration { version: 6, name: "service", text: include_str!("../../../../sql/clickhouse/0006_service.sql") },
     Migration { version: 14, name: "throughput", text: include_str!("../../../../sql/clickhouse/0014_throughput.sql") },
+    Migration { version: 17, name: "judges", text: include_str!("../../../../sql/clickhouse/0017_judges.sql") },
 ];
 
 /// Functions and views, applied after the migrations each time, in this order.

@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "intake", text: include_str!("../../../../sql/duckdb/0003_intake.sql") },
     Migration { version: 5, name: "operation", text: include_str!("../../../../sql/duckdb/0005_operation.sql") },
     Migration { version: 6, name: "service", text: include_str!("../../../../sql/duckdb/0006_service.sql") },
+    Migration { version: 17, name: "judges", text: include_str!("../../../../sql/duckdb/0017_judges.sql") },
 ];
 
 /// Functions and views, applied after the migrations each time, in this order.
