@@ -20,11 +20,14 @@ pub mod http;
 pub mod join;
 mod joining;
 pub mod journal;
+mod pace;
 pub mod queue;
 pub mod reload;
+mod served;
 pub mod sinks;
 pub mod socket;
 pub mod status;
+mod worker;
 
 /// Which stream an event belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -22,6 +22,8 @@ struct State<T> {
     peak_bytes: usize,
     senders: usize,
     receiver_gone: bool,
+    /// The receiver is to look at something else.
+    nudged: bool,
 }
 
 #[derive(Debug)]
@@ -39,12 +41,15 @@ pub struct Sender<T>(Arc<Shared<T>>);
 #[derive(Debug)]
 pub struct Receiver<T>(Arc<Shared<T>>);
 
+/// See [`Receiver::nudge`].
+pub type Nudge = Arc<dyn Fn() + Send + Sync>;
+
 /// What a receiver got.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<T> {
     /// The oldest item.
     Item(T),
-    /// Nothing came in time.
+    /// Nothing came in time, or a nudge did.
     Nothing,
     /// Every sender is gone and nothing is left.
     Ended,
@@ -53,7 +58,7 @@ pub enum Taken<T> {
 /// A queue that holds about `limit_bytes`.
 #[must_use]
 pub fn queue<T: Weighed>(limit_bytes: usize) -> (Sender<T>, Receiver<T>) {
-    let state = State { items: VecDeque::new(), bytes: 0, peak_bytes: 0, senders: 1, receiver_gone: false };
+    let state = State { items: VecDeque::new(), bytes: 0, peak_bytes: 0, senders: 1, receiver_gone: false, nudged: false };
     let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), limit_bytes });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
@@ -113,7 +118,7 @@ impl<T: Weighed> Receiver<T> {
     /// Takes the oldest item, waiting at most `patience`.
     pub fn take(&self, patience: Duration) -> Taken<T> {
         let state = self.0.lock();
-        let nothing = |state: &mut State<T>| state.items.is_empty() && state.senders > 0;
+        let nothing = |state: &mut State<T>| state.items.is_empty() && state.senders > 0 && !state.nudged;
         let (mut state, _) = self.0.changed.wait_timeout_while(state, patience, nothing).unwrap_or_else(PoisonError::into_inner);
         match state.items.pop_front() {
             Some(item) => {
@@ -122,8 +127,24 @@ impl<T: Weighed> Receiver<T> {
                 Taken::Item(item)
             }
             None if state.senders == 0 => Taken::Ended,
-            None => Taken::Nothing,
+            None => {
+                state.nudged = false;
+                Taken::Nothing
+            }
         }
+    }
+
+    /// Makes a receiver that waits look up: for other threads that have something for it.
+    #[must_use]
+    pub fn nudge(&self) -> Nudge
+    where
+        T: Send + 'static,
+    {
+        let shared = Arc::clone(&self.0);
+        Arc::new(move || {
+            shared.lock().nudged = true;
+            shared.changed.notify_all();
+        })
     }
 
     /// Bytes waiting, and the most there ever were.
@@ -174,6 +195,8 @@ mod tests {
         thread.join().unwrap();
         assert_eq!(expected, 200);
         let (sender, receiver) = queue::<Vec<u8>>(100);
+        receiver.nudge()();
+        assert_eq!(receiver.take(Duration::MAX), Taken::Nothing);
         assert_eq!(receiver.take(Duration::ZERO), Taken::Nothing);
         drop(receiver);
         assert_eq!(sender.send(vec![1]), Err(vec![1]));

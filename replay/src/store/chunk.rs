@@ -65,16 +65,9 @@ impl Chunk {
     /// # Errors
     /// None that rows can cause; Arrow's own refusal is passed on.
     pub fn of_requests(rows: &[HttpLogRow]) -> Result<Self, ArrowError> {
-        let mut made = Rows::new(rows.len());
-        let hashes = rows.iter().map(|row| made.add(row)).collect();
-        Ok(Self {
-            table: ChunkTable::Requests,
-            columns: made.finish()?,
-            keys: rows.iter().map(|row| (row.row_hi, row.row_lo)).collect(),
-            hashes,
-            first_ns: rows.iter().map(|row| row.ts_ns).min().unwrap_or(i64::MAX),
-            last_ns: rows.iter().map(|row| row.ts_ns).max().unwrap_or(i64::MIN),
-        })
+        let mut made = RequestChunk::with_room(rows.len());
+        rows.iter().for_each(|row| made.add(row));
+        made.finish()
     }
 
     /// Handshakes without a request as a chunk.
@@ -171,6 +164,47 @@ impl Chunk {
         self.hashes.retain(|_| kept.next().copied().unwrap_or(false));
         self.columns = filter_record_batch(&self.columns, &BooleanArray::from(flags))?;
         Ok(self)
+    }
+}
+
+/// A chunk of requests in the making, for rows that come a few at a time: in columns they take less than half the memory.
+pub struct RequestChunk {
+    columns: Rows,
+    keys: Vec<Key>,
+    hashes: Vec<[u8; 32]>,
+    first_ns: i64,
+    last_ns: i64,
+}
+
+impl RequestChunk {
+    /// An empty one, with room for so many rows.
+    #[must_use]
+    pub fn with_room(rows: usize) -> Self {
+        let (keys, hashes) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Self { columns: Rows::new(rows), keys, hashes, first_ns: i64::MAX, last_ns: i64::MIN }
+    }
+
+    /// Adds a row, which is not needed afterwards.
+    pub fn add(&mut self, row: &HttpLogRow) {
+        self.hashes.push(self.columns.add(row));
+        self.keys.push((row.row_hi, row.row_lo));
+        self.first_ns = self.first_ns.min(row.ts_ns);
+        self.last_ns = self.last_ns.max(row.ts_ns);
+    }
+
+    /// Rows added so far.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The chunk.
+    ///
+    /// # Errors
+    /// None that rows can cause; Arrow's own refusal is passed on.
+    pub fn finish(self) -> Result<Chunk, ArrowError> {
+        let Self { columns, keys, hashes, first_ns, last_ns } = self;
+        Ok(Chunk { table: ChunkTable::Requests, columns: columns.finish()?, keys, hashes, first_ns, last_ns })
     }
 }
 

@@ -109,3 +109,26 @@ fn a_sink_that_never_returns_is_left_behind() {
     running.stop();
     assert_complete(&site, "out/pipe");
 }
+
+#[test]
+fn a_store_that_never_answers_holds_up_neither_the_outbox_nor_the_file() {
+    let site = Site::new();
+    // As a server behind a firewall that drops what comes: connections open, and nothing follows.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let store = format!("clickhouse://default@127.0.0.1:{}/?timeout=600", silent.local_addr().unwrap().port());
+    let file = site.path("out/rows.jsonl");
+    let quick = ["--sync-ms", "5", "--http-delay-ms", "0", "--network-delay-ms", "0", "--window-ms", "50"];
+    let settings = [&["--file", file.to_str().unwrap()][..], &quick].concat();
+    let running = site.start(&[&settings[..], &["--store", &store]].concat());
+    let taken = |body: &str, sink: &str| metric(body, &format!("ja4_rows_total{{fate=\"sent\",sink=\"{sink}\"}}"));
+    visit(&site, &running, 0..REQUESTS / 2);
+    running.wait_for("/metrics", |_, body| taken(body, "file") > 0);
+    // The store is asked by now, and what comes while it does not answer goes on to the file all the same.
+    visit(&site, &running, REQUESTS / 2..REQUESTS);
+    running.wait_for("/metrics", |_, body| taken(body, "file") > u64::from(REQUESTS * 3 / 4) && taken(body, "store") == 0);
+    drop(running);
+
+    let running = site.start(&settings);
+    running.stop();
+    assert_complete(&site, "out/rows.jsonl");
+}

@@ -20,6 +20,9 @@ use super::arrow;
 use crate::ReplayError;
 use crate::store::interrupt::{Interrupt, Pending};
 
+/// Rows that are encoded and sent together.
+const ROWS_SENT_AT_ONCE: usize = 512;
+
 /// A statement with the values of its `{p0:…}`, `{p1:…}`, ….
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -174,10 +177,13 @@ impl Wire {
         self.wait(operation, async move {
             let mut insert = insert.with_timeouts(timeout, timeout);
             let mut stream = arrow::Stream::default();
-            // One batch is encoded at a time, so that the wire form of the whole is never in memory.
+            // A few rows are encoded at a time, so that the wire form of the whole is never in memory; the server makes one block of them.
             for batch in batches {
-                let bytes = stream.batch(&batch).map_err(|error| Error::Custom(error.to_string()))?;
-                insert.send(bytes.into()).await?;
+                for first in (0..batch.num_rows()).step_by(ROWS_SENT_AT_ONCE) {
+                    let rows = batch.slice(first, ROWS_SENT_AT_ONCE.min(batch.num_rows().saturating_sub(first)));
+                    let bytes = stream.batch(&rows).map_err(|error| Error::Custom(error.to_string()))?;
+                    insert.send(bytes.into()).await?;
+                }
             }
             let bytes = stream.end().map_err(|error| Error::Custom(error.to_string()))?;
             insert.send(bytes.into()).await?;
