@@ -1,12 +1,13 @@
-//! Answers of the lab as tables: rules tried, versions of models, two of them side by side, packets of a connection.
+//! Answers of the lab as tables: spans compared, rules tried, versions of models, two of them side by side, packets of a connection.
 //!
-//! Promises: what is shown is what the commands `rules test`, `model list`, `model diff` and `packets` print.
+//! Promises: what is shown is what the commands `compare`, `rules test`, `model list`, `model diff` and `packets` print.
 //!
 //! Read next: `worker.rs` (who asks), `ja4_lab`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ja4_lab::compare::{self, ASPECTS, Direction, Side, Span};
 use ja4_lab::packets::{ConnectionPacket, hex, of_connection};
 use ja4_lab::registry::{self, Registry};
 use ja4_lab::rules;
@@ -36,6 +37,19 @@ fn count(value: u64) -> i64 {
 
 fn place(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// One row a value that differs between two spans, strongest evidence first; `aspect` is one by name, or empty for all.
+///
+/// # Errors
+/// A span without requests, or the engine's refusal.
+pub fn compare(store: &dyn Store, then: Span, now: Span, aspect: &str) -> Result<Table, String> {
+    let aspects: Vec<_> = ASPECTS.iter().copied().filter(|one| aspect.is_empty() || one.name == aspect).collect();
+    let found =
+        compare::run(Side { store, span: then }, Side { store, span: now }, &aspects).map_err(|error| error.to_string())?;
+    let differ: Vec<_> = found.changes.iter().filter(|change| change.direction != Direction::Same).collect();
+    let rows = compare::table(&differ).map_err(|error| error.to_string())?;
+    Ok(Table::from_batches(&[rows]))
 }
 
 /// One row a rule.

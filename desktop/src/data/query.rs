@@ -59,6 +59,15 @@ pub enum Ask {
     Stage(String),
     /// Sessions on a map of two dimensions, made of their features.
     Map,
+    /// What is new, gone or changed between two spans, ns, end excluded.
+    Compare {
+        /// Then.
+        then: (i64, i64),
+        /// Now.
+        now: (i64, i64),
+        /// One of `ja4_lab::compare::ASPECTS` by name; empty is all of them.
+        aspect: &'static str,
+    },
     /// What each imported policy rule would have done with everything stored.
     RulesTested,
     /// The versions of models kept beside this database.
@@ -100,7 +109,16 @@ impl Ask {
     /// Whether it reads every session with every feature, so that it is not asked again at each look at a growing database.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
-        matches!(self, Self::Workshop | Self::Stage(_) | Self::Features | Self::Map | Self::RulesTested | Self::ModelDiff { .. })
+        matches!(
+            self,
+            Self::Workshop
+                | Self::Stage(_)
+                | Self::Features
+                | Self::Map
+                | Self::RulesTested
+                | Self::Compare { .. }
+                | Self::ModelDiff { .. }
+        )
     }
 
     /// The text for an engine, with `?` for the values, and the values in order.
@@ -129,7 +147,7 @@ impl Ask {
             return text.clone();
         }
         let Some((text, values)) = self.text(engine) else {
-            return "-- computed by the lab; `ja4-lab explain`, `features`, `rehearse`, `rules test`, `model` and `packets` print the same"
+            return "-- computed by the lab; `ja4-lab explain`, `compare`, `features`, `rehearse`, `rules test`, `model` and `packets` print the same"
                 .to_owned();
         };
         let mut shown = String::with_capacity(text.len());

@@ -327,6 +327,7 @@ fn answer(store: &dyn Store, ask: &Ask) -> Result<Answer, String> {
         }
         Ask::Features => table(features::distributions(store)?),
         Ask::Map => table(features::map(store)?),
+        Ask::Compare { then, now, aspect } => table(lab::compare(store, *then, *now, aspect)?),
         Ask::RulesTested => table(lab::rules_tested(store)?),
         Ask::Registry(db) => table(lab::registry(db)?),
         Ask::ModelDiff { db, first, second } => table(lab::model_diff(store, db, [first, second])?),

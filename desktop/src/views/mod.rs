@@ -8,6 +8,7 @@
 pub mod bruteforce;
 pub mod campaigns;
 pub mod classification;
+pub mod compare;
 pub mod entities;
 pub mod features;
 pub mod fingerprints;
@@ -187,6 +188,7 @@ pub fn all() -> Vec<Box<dyn View>> {
         Box::new(rehearsal::Rehearsals::default()),
         Box::new(list::traffic()),
         Box::new(fingerprints::Fingerprints::default()),
+        Box::new(compare::Compare::default()),
         Box::new(scores::Scores::default()),
         Box::new(tuning::Tuning::default()),
         Box::new(classification::Classification::default()),

@@ -139,6 +139,7 @@ fn every_view_has_rows_or_a_reason_and_every_control_a_name() {
     for (view, slot) in [
         ("detections", "rows"),
         ("fingerprints", "list"),
+        ("compare", "rows"),
         ("scores", "rows"),
         ("entities", "rows"),
         ("features", "rows"),

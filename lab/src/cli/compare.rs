@@ -24,8 +24,11 @@ pub fn run(args: &CompareArgs, console: &Console) -> Result<(), LabError> {
         _ if args.against.is_some() => (named.0.unwrap_or(ALWAYS), named.1.unwrap_or(ALWAYS)),
         _ => compare::newest(&*store).map(|(then, now)| (named.0.unwrap_or(then), named.1.unwrap_or(now)))?,
     };
-    let aspects: Vec<_> =
-        ASPECTS.iter().copied().filter(|aspect| args.of.is_empty() || args.of.iter().any(|name| name == aspect.name)).collect();
+    let aspects: Vec<_> = ASPECTS
+        .iter()
+        .copied()
+        .filter(|aspect| args.kind.is_empty() || args.kind.iter().any(|name| name == aspect.name))
+        .collect();
     let then = Side { store: other.as_deref().unwrap_or(&*store), span: then };
     let found = compare::run(then, Side { store: &*store, span: now }, &aspects)?;
     print(&found, args, console)
@@ -49,7 +52,7 @@ fn print(found: &Comparison, args: &CompareArgs, console: &Console) -> Result<()
             console.rows(&[for_people(&listed)?], RowFormat::Table)?;
         }
     } else {
-        console.rows(&[for_programs(&listed)?], args.format)?;
+        console.rows(&[compare::table(&listed)?], args.format)?;
     }
     found.notes.iter().for_each(|note| console.note(note));
     if !found.changes.iter().any(|change| differs(&change)) {
@@ -82,44 +85,17 @@ fn for_people(changes: &[&Change]) -> Result<RecordBatch, LabError> {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     Columns::new()
         .text("change", each().map(|change| change.direction.as_str()))
-        .text("of", each().map(|change| change.aspect))
-        .text("value", each().map(|change| if change.value.is_empty() { "(none)" } else { &change.value }))
+        .text("kind", each().map(|change| change.aspect))
+        .text("entity", each().map(|change| if change.value.is_empty() { "(none)" } else { &change.value }))
         .text("known as", each().map(|change| &change.known))
         .text("addresses", each().map(|change| format!("{} → {}", change.then.addresses, change.now.addresses)))
         .text("of all", each().map(|change| format!("{} → {}", percent(change.share_then), percent(change.share_now))))
         .text("anomalous", each().map(|change| format!("{} → {}", change.then.anomalous, change.now.anomalous)))
-        .int("first_ns", each().map(|change| seen(change).0))
+        .int("first_ns", each().map(|change| change.seen_ns().0))
         .text("by chance", each().map(|change| chance(change.by_chance)))
         .batch()
 }
 
 fn chance(bound: f64) -> String {
     if bound < 0.0001 { "< 0.0001".to_owned() } else { format!("{bound:.4}") }
-}
-
-fn for_programs(changes: &[&Change]) -> Result<RecordBatch, LabError> {
-    let each = || changes.iter();
-    Columns::new()
-        .text("change", each().map(|change| change.direction.as_str()))
-        .text("of", each().map(|change| change.aspect))
-        .text("value", each().map(|change| &change.value))
-        .text("known_as", each().map(|change| &change.known))
-        .int("addresses_then", each().map(|change| change.then.addresses))
-        .int("addresses_now", each().map(|change| change.now.addresses))
-        .float("share_then", each().map(|change| change.share_then))
-        .float("share_now", each().map(|change| change.share_now))
-        .int("requests_then", each().map(|change| change.then.requests))
-        .int("requests_now", each().map(|change| change.now.requests))
-        .int("anomalous_then", each().map(|change| change.then.anomalous))
-        .int("anomalous_now", each().map(|change| change.now.anomalous))
-        .int("first_ns", each().map(|change| seen(change).0))
-        .int("last_ns", each().map(|change| seen(change).1))
-        .float("by_chance", each().map(|change| change.by_chance))
-        .batch()
-}
-
-/// First and last time of a value: of now, unless it is gone.
-fn seen(change: &Change) -> (i64, i64) {
-    let side = if change.direction == Direction::Gone { change.then } else { change.now };
-    (side.first_ns, side.last_ns)
 }

@@ -9,11 +9,12 @@ mod weigh;
 
 use std::collections::BTreeMap;
 
+use duckdb::arrow::array::RecordBatch;
 use ja4_replay::store::{Statement, Store};
 
 pub use self::weigh::{Change, Direction, MAX_BY_CHANCE};
 use crate::error::LabError;
-use crate::rows::Rows;
+use crate::rows::{Columns, Rows};
 
 const VALUES: Statement = Statement::shared(include_str!("../../../sql/shared/queries/compare_values.sql"));
 const TOTALS: Statement = Statement::shared(include_str!("../../../sql/shared/queries/compare_totals.sql"));
@@ -230,6 +231,31 @@ impl Side<'_> {
             time(self.span.1)
         ))
     }
+}
+
+/// Changes as rows, a column for each figure.
+///
+/// # Errors
+/// None that can happen: all columns are of one length.
+pub fn table(changes: &[&Change]) -> Result<RecordBatch, LabError> {
+    let each = || changes.iter();
+    Columns::new()
+        .text("change", each().map(|change| change.direction.as_str()))
+        .text("kind", each().map(|change| change.aspect))
+        .text("entity", each().map(|change| &change.value))
+        .text("known_as", each().map(|change| &change.known))
+        .int("addresses_then", each().map(|change| change.then.addresses))
+        .int("addresses_now", each().map(|change| change.now.addresses))
+        .float("share_then", each().map(|change| change.share_then))
+        .float("share_now", each().map(|change| change.share_now))
+        .int("requests_then", each().map(|change| change.then.requests))
+        .int("requests_now", each().map(|change| change.now.requests))
+        .int("anomalous_then", each().map(|change| change.then.anomalous))
+        .int("anomalous_now", each().map(|change| change.now.anomalous))
+        .int("first_ns", each().map(|change| change.seen_ns().0))
+        .int("last_ns", each().map(|change| change.seen_ns().1))
+        .float("by_chance", each().map(|change| change.by_chance))
+        .batch()
 }
 
 /// An instant in words; the ends of all time have no date.

@@ -78,6 +78,13 @@ impl Change {
         };
         Self { aspect, value, known, direction, then, now, share_then, share_now, by_chance: 1.0, evidence }
     }
+
+    /// First and last time the value was seen, ns since 1970: of now, unless it is gone.
+    #[must_use]
+    pub fn seen_ns(&self) -> (i64, i64) {
+        let side = if self.direction == Direction::Gone { self.then } else { self.now };
+        (side.first_ns, side.last_ns)
+    }
 }
 
 /// Puts the strongest evidence first; what chance would make is the same, unless it was not there at all.

@@ -35,22 +35,22 @@ fn what_went_is_gone_one_way_and_new_the_other() {
     assert!(!only_there.is_empty());
     lab_ok(&["db", "purge", "--db", text(&after), "--address", &address]);
 
-    let gone = changes(&["--db", text(&after), "--against", text(&before), "--of", "user-agent"]);
+    let gone = changes(&["--db", text(&after), "--against", text(&before), "--kind", "user-agent"]);
     let values = |all: &[Value], kind: &str| {
         let mut found: Vec<_> =
-            all.iter().filter(|row| row["change"] == kind).map(|row| row["value"].as_str().unwrap().to_owned()).collect();
+            all.iter().filter(|row| row["change"] == kind).map(|row| row["entity"].as_str().unwrap().to_owned()).collect();
         found.sort();
         found
     };
     assert_eq!(values(&gone, "gone"), only_there);
     assert!(values(&gone, "new").is_empty(), "{gone:?}");
-    let new = changes(&["--db", text(&before), "--against", text(&after), "--of", "user-agent"]);
+    let new = changes(&["--db", text(&before), "--against", text(&after), "--kind", "user-agent"]);
     assert_eq!(values(&new, "new"), only_there);
-    let row = new.iter().find(|row| row["value"] == only_there[0].as_str()).unwrap();
+    let row = new.iter().find(|row| row["entity"] == only_there[0].as_str()).unwrap();
     assert_eq!((row["addresses_then"].as_i64(), row["addresses_now"].as_i64()), (Some(0), Some(1)));
     assert_eq!(row["by_chance"], 1.0, "one address is no evidence");
     // The table says the same in its own way.
-    let table = lab_ok(&["compare", "--db", text(&after), "--against", text(&before), "--of", "user-agent"]);
+    let table = lab_ok(&["compare", "--db", text(&after), "--against", text(&before), "--kind", "user-agent"]);
     assert!(table.contains("1 → 0") && table.contains("gone"), "{table}");
 }
 
@@ -63,7 +63,7 @@ fn a_store_against_itself_differs_in_nothing_and_says_so() {
     let said = String::from_utf8(same.stderr).unwrap();
     assert!(same.status.success() && same.stdout.is_empty() && said.contains("nothing differs: of "), "{said}");
     assert!(said.contains("h2 is not compared: no request tells it on either side"), "{said}");
-    let all = changes(&["--db", text(&db), "--against", text(&db), "--all", "--of", "host,status"]);
+    let all = changes(&["--db", text(&db), "--against", text(&db), "--all", "--kind", "host,status"]);
     assert!(all.len() > 5 && all.iter().all(|row| row["change"] == "same" && row["requests_then"] == row["requests_now"]));
 }
 
@@ -84,7 +84,7 @@ fn where_there_is_nothing_to_compare_a_sentence_says_why() {
     );
     says(&["--reference", hour, "--now", early], "the span of --now; it holds requests from 2026-11-20T19:25:");
     says(&["--reference", "yesterday"], "is no span");
-    assert_eq!(lab(&["compare", "--db", text(&db), "--of", "colour"]).status.code(), Some(2));
+    assert_eq!(lab(&["compare", "--db", text(&db), "--kind", "colour"]).status.code(), Some(2));
 }
 
 #[test]

@@ -26,8 +26,8 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FROM..TO")]
     pub now: Option<String>,
     /// What to compare, comma-separated. Default: everything.
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(ASPECTS.iter().map(|aspect| aspect.name)))]
-    pub of: Vec<String>,
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(ASPECTS.iter().map(|aspect| aspect.name)))]
+    pub kind: Vec<String>,
     /// Also what stayed the same.
     #[arg(long)]
     pub all: bool,
