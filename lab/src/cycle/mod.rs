@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use duckdb::arrow::array::RecordBatch;
 use ja4_replay::digest::{TableDigest, hex};
-use ja4_replay::store::Store;
+use ja4_replay::store::{Statement, Store};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -38,7 +38,12 @@ use crate::error::LabError;
 use crate::frame::FeatureFrame;
 use crate::labels;
 
-const FEATURE_FRAME: &str = include_str!("../../../sql/shared/queries/feature_frame.sql");
+const FEATURE_FRAME: Statement = Statement {
+    duckdb: include_str!("../../../sql/duckdb/queries/feature_frame.sql"),
+    clickhouse: include_str!("../../../sql/clickhouse/queries/feature_frame.sql"),
+};
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// Columns of the view that name a session.
 const KEY_COLUMNS: usize = 4;
@@ -208,10 +213,22 @@ pub fn read_frame(store: &dyn Store, plan: &CyclePlan) -> Result<FeatureFrame, L
 }
 
 fn feature_batches(store: &dyn Store, plan: &CyclePlan) -> Result<Vec<RecordBatch>, LabError> {
-    let text = FEATURE_FRAME
-        .replace("/*from*/ 0", &plan.from_ms.unwrap_or(i64::MIN / 2).to_string())
-        .replace("/*to*/ 0", &plan.to_ms.unwrap_or(i64::MAX / 2).to_string());
+    let (from_ns, to_ns) = span_ns(plan.from_ms.unwrap_or(i64::MIN / 2), plan.to_ms.unwrap_or(i64::MAX / 2));
+    let text = FEATURE_FRAME.text(store.engine());
+    let text = text.replace("/*from*/ 0", &from_ns.to_string()).replace("/*to*/ 0", &to_ns.to_string());
     Ok(store.query(&text)?)
+}
+
+/// The times of the requests whose hour begins at or after `from_ms` and before `to_ms`: a bound on them is all that keeps an engine
+/// from reading everything it holds. Ends beyond all time stay there.
+pub(crate) fn span_ns(from_ms: i64, to_ms: i64) -> (i64, i64) {
+    let next_hour = |ms: i64| {
+        let past = ms.rem_euclid(HOUR_MS);
+        if past == 0 { ms } else { ms.saturating_add(HOUR_MS - past) }
+    };
+    // Half of what fits, so that no engine's arithmetic with it overflows.
+    let ns = |ms: i64| next_hour(ms).saturating_mul(1_000_000).clamp(i64::MIN / 2, i64::MAX / 2);
+    (ns(from_ms), ns(to_ms))
 }
 
 /// The same digest as over the whole view, without computing it again.
@@ -253,4 +270,19 @@ fn indices(flags: &[bool], wanted: bool) -> Vec<usize> {
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span_ns;
+
+    #[test]
+    fn a_span_takes_whole_hours_and_never_overflows() {
+        let hour_ns = 3_600_000_000_000;
+        assert_eq!(span_ns(0, 3_600_000), (0, hour_ns));
+        assert_eq!(span_ns(1, 3_600_001), (hour_ns, 2 * hour_ns), "the hour that began before is out, the one that began within is in");
+        assert_eq!(span_ns(-3_600_001, 0), (-hour_ns, 0));
+        let (from_ns, to_ns) = span_ns(i64::MIN, i64::MAX);
+        assert!(from_ns < -4_000_000_000_000_000_000 && to_ns > 4_000_000_000_000_000_000);
+    }
 }

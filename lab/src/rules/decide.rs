@@ -12,6 +12,7 @@ use ja4_replay::store::{Statement, Store};
 use regex::{Regex, RegexBuilder};
 
 use super::{Action, HEADERS, Rule};
+use crate::cycle::span_ns;
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
 
@@ -215,7 +216,8 @@ pub fn sessions(store: &dyn Store, rules: &[Rule], from_ms: i64, to_ms: i64, cha
     let count = |rule: &Rule| RuleCount { name: rule.name.clone(), action: rule.action, requests: 0, sessions: 0 };
     let mut tested = Tested { rules: rules.iter().map(count).collect(), ..Tested::default() };
     let mut met: Vec<Option<(i64, String, String, String)>> = vec![None; rules.len()];
-    for batch in store.ask(&REQUESTS, &[&from_ms.to_string(), &to_ms.to_string()])? {
+    let (from_ns, to_ns) = span_ns(from_ms, to_ms);
+    for batch in store.ask(&REQUESTS, &[&from_ns.to_string(), &to_ns.to_string()])? {
         let rows = FeatureFrame::from_batches(std::slice::from_ref(&batch))?;
         let columns = Columns::read(&rows)?;
         for row in 0..rows.sessions() {
