@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 python=$(scripts/sql_engines.sh)
 "$python" sql/testing/check_schema.py
 "$python" sql/testing/check_statements.py
+"$python" sql/testing/bounded.py --check
+"$python" sql/testing/sharded.py --check
 "$python" sql/testing/features_doc.py --check
 "$python" sql/testing/database_doc.py --check
 "$python" sql/testing/oracle.py

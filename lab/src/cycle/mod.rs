@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use duckdb::arrow::array::RecordBatch;
 use ja4_replay::digest::{TableDigest, hex};
-use ja4_replay::store::{Statement, Store};
+use ja4_replay::store::{Engine, Statement, Store};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -216,7 +216,12 @@ fn feature_batches(store: &dyn Store, plan: &CyclePlan) -> Result<Vec<RecordBatc
     let (from_ns, to_ns) = span_ns(plan.from_ms.unwrap_or(i64::MIN / 2), plan.to_ms.unwrap_or(i64::MAX / 2));
     let text = FEATURE_FRAME.text(store.engine());
     let text = text.replace("/*from*/ 0", &from_ns.to_string()).replace("/*to*/ 0", &to_ns.to_string());
-    Ok(store.query(&text)?)
+    Ok(match store.engine() {
+        // An empty answer has its columns.
+        Engine::DuckDb => store.query(&text)?,
+        // What a person may type cannot ask the shards of a cluster by itself; this can.
+        Engine::ClickHouse => store.ask(&Statement::shared(&text), &[])?,
+    })
 }
 
 /// The times of the requests whose hour begins at or after `from_ms` and before `to_ms`: a bound on them is all that keeps an engine
@@ -280,7 +285,11 @@ mod tests {
     fn a_span_takes_whole_hours_and_never_overflows() {
         let hour_ns = 3_600_000_000_000;
         assert_eq!(span_ns(0, 3_600_000), (0, hour_ns));
-        assert_eq!(span_ns(1, 3_600_001), (hour_ns, 2 * hour_ns), "the hour that began before is out, the one that began within is in");
+        assert_eq!(
+            span_ns(1, 3_600_001),
+            (hour_ns, 2 * hour_ns),
+            "the hour that began before is out, the one that began within is in"
+        );
         assert_eq!(span_ns(-3_600_001, 0), (-hour_ns, 0));
         let (from_ns, to_ns) = span_ns(i64::MIN, i64::MAX);
         assert!(from_ns < -4_000_000_000_000_000_000 && to_ns > 4_000_000_000_000_000_000);

@@ -9,6 +9,7 @@ use duckdb::arrow::datatypes::Int64Type;
 use ja4_join::row::{ColumnKind, HttpLogRow};
 use ja4_replay::store::{self, Contents, OpenOptions, Statement, TableName};
 
+use crate::clickhouse_cluster::statements;
 use crate::server::Server;
 use crate::support::{digests, lab, lab_fails, lab_ok, query, replay_site, text};
 
@@ -198,20 +199,6 @@ fn lines_of_foreign_shippers_become_rows_or_dead_letters_and_an_old_schema_keeps
 }
 
 #[test]
-fn every_statement_of_cluster_mode_is_accepted_by_the_parser() {
-    use ja4_replay::store::clickhouse::{cluster, sql};
-    let Some(server) = Server::start() else { return };
-    let texts = sql::MIGRATIONS.iter().map(|migration| migration.text).chain(sql::VIEWS.iter().copied());
-    let made: Vec<String> = texts.flat_map(statements).flat_map(|statement| cluster::on("site", &statement)).collect();
-    assert!(made.iter().filter(|statement| statement.contains("ENGINE = Distributed(")).count() >= 10);
-    for statement in made {
-        let quoted = statement.replace('\\', "\\\\").replace('\'', "\\'");
-        let formatted = server.statement(&format!("SELECT formatQuery('{quoted}')"));
-        assert!(statement.starts_with("INSERT") || formatted.contains("ON CLUSTER site"), "{formatted}");
-    }
-}
-
-#[test]
 fn what_a_user_does_wrong_is_told_in_a_sentence() {
     let told = lab_fails(&["sessions", "--db", "clickhouse://nobody@127.0.0.1:1"]);
     assert!(told.contains("clickhouse://nobody@127.0.0.1:1") && told.contains("does not answer"), "{told}");
@@ -234,13 +221,6 @@ fn what_a_user_does_wrong_is_told_in_a_sentence() {
         lab_fails(&["sql", "--db", text(&server.address), statement]);
     }
     assert!(!Path::new("/tmp/ja4-must-not-be").exists());
-}
-
-/// The statements of a file, as `sql/README.md` says they end.
-fn statements(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-    let all = lines.join("\n");
-    all.split(";\n").map(|one| one.trim().trim_end_matches(';').to_owned()).filter(|one| !one.is_empty()).collect()
 }
 
 fn ja4_lab_digest(bytes: &[u8]) -> String {

@@ -17,6 +17,7 @@ mod bad_input;
 mod bad_network;
 mod bad_network_live;
 mod clickhouse;
+mod clickhouse_cluster;
 mod clickhouse_detect;
 mod compare;
 mod dataset_update;

@@ -91,7 +91,7 @@ fn by_day(chunk: Chunk) -> Result<Vec<(i64, Chunk)>, ReplayError> {
 fn stored_keys(store: &ClickHouse, text: &'static str, first_ns: i64, last_ns: i64) -> Result<HashSet<Key>, ReplayError> {
     let call =
         Call::new("look for rows stored before", sql::numbered(text)).texts(&[&first_ns.to_string(), &last_ns.to_string()]);
-    store.wire.fetch(call, HashSet::new(), |keys, batch| {
+    store.wire.fetch(call.setting(SAME_REPLICA.0, SAME_REPLICA.1), HashSet::new(), |keys, batch| {
         let [high, low] = batch.columns() else { return Err("keys have two columns".to_owned()) };
         let halves = high.as_primitive_opt::<Int64Type>().zip(low.as_primitive_opt::<Int64Type>());
         let (high, low) = halves.ok_or_else(|| "a key is no BIGINT".to_owned())?;
@@ -100,6 +100,9 @@ fn stored_keys(store: &ClickHouse, text: &'static str, first_ns: i64, last_ns: i
         Ok(())
     })
 }
+
+/// Of each shard of a cluster the same replica is asked for keys and given rows, so that it knows what it was given before.
+const SAME_REPLICA: (&str, &str) = ("load_balancing", "in_order");
 
 /// More rows than a call ever has: all of them are squashed into one block, and one block of one day is stored whole or not at all.
 const BLOCK_ROWS: &str = "1048576";
@@ -117,6 +120,7 @@ fn settings(day: &Day) -> Vec<(&'static str, String)> {
         ("max_insert_threads", "1"),
         // A Distributed table hands on at once, with the token.
         ("insert_distributed_sync", "1"),
+        SAME_REPLICA,
     ];
     settings.extend(constant.map(|(name, value)| (name, value.to_owned())));
     settings

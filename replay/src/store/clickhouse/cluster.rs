@@ -1,9 +1,9 @@
 //! The same statements for a cluster: replicated tables everywhere, and Distributed ones in front of what is sharded.
 //!
-//! Promises: requests, handshakes, raw lines and partial sums are sharded by client address, so a session is on one shard; all
-//! other tables are small and whole on every node; names of tables and views stay, so no query changes.
+//! Promises: requests, handshakes, raw lines and partial sums are sharded by client address, so a session is on one shard, which
+//! computes its features; all other tables are small and whole on every node; names of tables and views stay, so no query changes.
 //!
-//! Read next: `sql/clickhouse/0001_init.sql`, `docs/SCALING.md`.
+//! Read next: `sql/clickhouse/0001_init.sql`, `sql/testing/sharded.py` (features shard by shard), `docs/SCALING.md`.
 
 use super::sql;
 
@@ -21,10 +21,20 @@ const SHARDED: &[(&str, &str)] = &[
     ("ja4_processing.agg_path_1h_parts", "rand()"),
 ];
 
+/// The base of all views, and the same over what this node keeps itself.
+const REQUESTS: &str = "ja4_processing.v_requests";
+const OWN_REQUESTS: &str = "ja4_processing.v_requests_local";
+/// The features and their bounded form, which each shard computes for its own sessions.
+const FEATURES: &str = "ja4_processing.view_ai_features_1h";
+const FEATURES_BETWEEN: &str = "ja4_processing.view_ai_features_1h_between";
+
 /// The statements that do on every node of `cluster` what `statement` of a migration or view file does on one server.
 #[must_use]
 pub fn on(cluster: &str, statement: &str) -> Vec<String> {
     let Some(name) = object(statement) else { return vec![everywhere(cluster, statement)] };
+    if statement.starts_with("CREATE OR REPLACE VIEW") {
+        return views(cluster, name, statement);
+    }
     let sharded = SHARDED.iter().find(|(table, _)| *table == name);
     if statement.starts_with("CREATE TABLE") || statement.starts_with("CREATE OR REPLACE TABLE") {
         return match sharded {
@@ -46,6 +56,28 @@ pub fn on(cluster: &str, statement: &str) -> Vec<String> {
         return vec![everywhere(cluster, statement).replacen(table, &format!("{table}_local"), 1)];
     }
     vec![everywhere(cluster, statement)]
+}
+
+/// The views that take the place of one: those that begin at a node's own requests have a part on every node.
+fn views(cluster: &str, name: &str, statement: &str) -> Vec<String> {
+    let sharded = |bounded: bool| {
+        let all = sql::statements(sql::SHARDED).into_iter();
+        let wanted = all.filter(move |made| (object(made) == Some(FEATURES_BETWEEN)) == bounded);
+        wanted.map(|made| everywhere(cluster, &made).replace("/*cluster*/", cluster)).collect()
+    };
+    match name {
+        FEATURES => sharded(false),
+        FEATURES_BETWEEN => sharded(true),
+        REQUESTS => {
+            let own = statement.replacen(REQUESTS, OWN_REQUESTS, 1).replacen(
+                "FROM ja4_logs.http_logs ",
+                "FROM ja4_logs.http_logs_local ",
+                1,
+            );
+            vec![everywhere(cluster, &own), everywhere(cluster, statement)]
+        }
+        _ => vec![everywhere(cluster, statement)],
+    }
 }
 
 /// `statement` with `ON CLUSTER` where it changes what tables there are; as it is where replication carries it.
@@ -120,7 +152,34 @@ mod tests {
                 distributed += usize::from(made.contains("ENGINE = Distributed("));
             }
         }
-        assert_eq!(distributed, SHARDED.len());
+        assert_eq!(distributed, SHARDED.len() + 1, "the sharded tables, and what the shards say of their sessions");
+    }
+
+    #[test]
+    fn each_shard_computes_the_features_of_its_own_sessions() {
+        let made: Vec<String> =
+            sql::VIEWS.iter().flat_map(|text| sql::statements(text)).flat_map(|one| on("site", &one)).collect();
+        let of = |name: &str| -> &String {
+            let mut found = made.iter().filter(|statement| object(statement) == Some(name));
+            let first = found.next().unwrap();
+            assert!(found.next().is_none(), "{name} is made twice");
+            first
+        };
+        assert!(of(OWN_REQUESTS).contains("FROM ja4_logs.http_logs_local AS r"));
+        assert!(of(REQUESTS).contains("FROM ja4_logs.http_logs AS r"));
+        assert!(of("ja4_processing.sessions_1h_local").contains("FROM ja4_processing.v_requests_local"));
+        assert!(of("ja4_processing.sessions_1h").contains("Distributed(site, ja4_processing, sessions_1h_local)"));
+        assert!(of(FEATURES).contains("FROM ja4_processing.sessions_1h\n"));
+        let bounded = of(FEATURES_BETWEEN);
+        assert!(
+            bounded.contains("cluster(site, view(WITH") && bounded.contains("v_requests_local WHERE ts_ns >= {from_ns:Int64}")
+        );
+        for name in ["ja4_processing.sessions_1h_local", FEATURES, FEATURES_BETWEEN] {
+            assert!(
+                !of(name).contains("v_requests ") && !of(name).contains("v_requests\n"),
+                "{name} reads the requests of all shards"
+            );
+        }
     }
 
     #[test]

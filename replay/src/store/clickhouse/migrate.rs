@@ -39,6 +39,9 @@ pub(super) fn migrate(store: &ClickHouse) -> Result<usize, ReplayError> {
 fn views(store: &ClickHouse, changed: bool) -> Result<(), ReplayError> {
     let mut hash = Sha256::new();
     sql::VIEWS.iter().for_each(|text| hash.update(text));
+    if !store.cluster.is_empty() {
+        hash.update(sql::SHARDED);
+    }
     let sha256 = hex(&hash.finalize());
     let made = store.wire.batches(Call::new("read schema version", sql::statement(sql::MADE_VIEWS)))?;
     if !changed && rows::text(&made, 0, 0).is_some_and(|known| known == sha256) {

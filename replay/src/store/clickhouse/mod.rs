@@ -1,6 +1,6 @@
 //! A ClickHouse server behind the trait `Store`, for sites that outgrow one machine: the same views, the same digests.
 //!
-//! Promises: appending is idempotent by row key, also after an answer that was lost on the way; what is read is read with
+//! Promises: appending is idempotent by row key, also after an answer that was lost on the way; what is typed is read with
 //! `readonly = 1`; a statement never holds a value, values go beside it; every call ends within the address's timeout.
 //!
 //! Read next: `address.rs`, `wire.rs` (the connection), `append.rs`, `tables.rs`, `migrate.rs`, `sql/README.md`.
@@ -31,6 +31,8 @@ use crate::store::chunk::Chunk;
 pub struct ClickHouse {
     wire: Wire,
     cluster: String,
+    /// Whether the server's tables are spread over a cluster.
+    spread: bool,
     now_ns: i64,
 }
 
@@ -48,8 +50,12 @@ impl ClickHouse {
     pub fn open(db: &Path, options: &OpenOptions) -> Result<Self, ReplayError> {
         let address = Address::parse(db)?;
         let wire = Wire::new(&address)?;
-        let store = Self { wire, cluster: address.cluster, now_ns: options.now_ns };
-        store.wire.batches(Call::new("open", sql::statement(sql::VERSION)))?;
+        let known = wire.batches(Call::new("open", sql::statement(sql::VERSION)))?;
+        let [made, spread] = [1, 2].map(|column| rows::int(&known, column, 0).unwrap_or_default() > 0);
+        let store = Self { wire, cluster: address.cluster, spread, now_ns: options.now_ns };
+        if let Some(detail) = other_form(made, spread, !store.cluster.is_empty(), options.read_only) {
+            return Err(ReplayError::Engine { operation: "open", path: store.label().into(), detail: detail.to_owned() });
+        }
         if options.read_only && migrate::refuse_newer(&store)?.is_empty() {
             return Err(ReplayError::Engine {
                 operation: "open",
@@ -69,6 +75,20 @@ impl ClickHouse {
     }
 }
 
+/// What is wrong with an address that names a cluster where tables are one server's, or none where they are a cluster's: statements of
+/// the one form would change a part of the other.
+fn other_form(made: bool, spread: bool, named: bool, read_only: bool) -> Option<&'static str> {
+    match (made, spread, named) {
+        (_, true, false) if !read_only => {
+            Some("its tables are spread over a cluster: name it in the address, /?cluster=NAME (system.clusters lists them)")
+        }
+        (true, false, true) => Some(
+            "its tables are those of one server: leave out cluster=, or make the cluster's on empty servers and bring the data there with `ja4-lab db copy`",
+        ),
+        _ => None,
+    }
+}
+
 impl Store for ClickHouse {
     fn engine(&self) -> Engine {
         Engine::ClickHouse
@@ -79,7 +99,8 @@ impl Store for ClickHouse {
     }
 
     fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
-        Ok(Box::new(Self { wire: self.wire.sibling(), cluster: self.cluster.clone(), now_ns: self.now_ns }))
+        let (wire, cluster) = (self.wire.sibling(), self.cluster.clone());
+        Ok(Box::new(Self { wire, cluster, spread: self.spread, now_ns: self.now_ns }))
     }
 
     fn interrupter(&self) -> Arc<dyn Interrupt> {
@@ -87,7 +108,9 @@ impl Store for ClickHouse {
     }
 
     fn migrate(&mut self) -> Result<usize, ReplayError> {
-        migrate::migrate(self)
+        let applied = migrate::migrate(self)?;
+        self.spread = !self.cluster.is_empty();
+        Ok(applied)
     }
 
     fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
@@ -101,7 +124,9 @@ impl Store for ClickHouse {
     }
 
     fn ask(&self, statement: &Statement<'_>, values: &[&str]) -> Result<Vec<RecordBatch>, ReplayError> {
-        self.wire.batches(Call::new("query", sql::numbered(statement.clickhouse)).texts(values).reading())
+        let call = Call::new("query", sql::numbered(statement.clickhouse)).texts(values);
+        // A view that asks every shard itself is refused where nothing but stored tables may be read, as typed statements are.
+        self.wire.batches(if self.spread { call.reading_spread() } else { call.reading() })
     }
 
     fn change(&self, statements: &Statement<'_>, values: &[&str]) -> Result<(), ReplayError> {
@@ -158,5 +183,26 @@ impl Store for ClickHouse {
     fn checkpoint(&self) -> Result<(), ReplayError> {
         // An answered insert is on the server's disk already.
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_form;
+
+    #[test]
+    fn tables_of_the_other_form_are_not_written_to() {
+        assert!(other_form(true, true, false, false).unwrap().contains("?cluster="));
+        assert!(other_form(true, false, true, true).unwrap().contains("db copy"));
+        // Read through any node; an empty server becomes either.
+        for (made, spread, named, read_only) in [
+            (true, true, false, true),
+            (true, true, true, false),
+            (true, false, false, false),
+            (false, false, true, false),
+            (false, false, false, true),
+        ] {
+            assert_eq!(other_form(made, spread, named, read_only), None);
+        }
     }
 }

@@ -42,6 +42,9 @@ pub const VIEWS: &[&str] = &[
     include_str!("../../../../sql/clickhouse/bounded.sql"),
 ];
 
+/// What takes the place of the feature view and its bounded form in a cluster.
+pub const SHARDED: &str = include_str!("../../../../sql/clickhouse/sharded.sql");
+
 /// The newest schema this program knows.
 #[must_use]
 pub fn latest_version() -> i64 {

@@ -22,6 +22,8 @@ use crate::store::interrupt::{Interrupt, Pending};
 
 /// Rows that are encoded and sent together.
 const ROWS_SENT_AT_ONCE: usize = 512;
+/// A shard that does not answer is an error, whatever a user's profile says, and never a shorter result.
+const WHOLE_ANSWER: &[(&str, &str)] = &[("skip_unavailable_shards", "0")];
 
 /// A statement with the values of its `{p0:…}`, `{p1:…}`, ….
 #[derive(Debug, Clone)]
@@ -57,6 +59,11 @@ impl Call {
     /// Changes nothing, and ends on the server as well when nobody waits for its answer any more.
     pub fn reading(self) -> Self {
         self.setting("readonly", "1").setting("cancel_http_readonly_queries_on_client_close", "1")
+    }
+
+    /// The same for a text of ours that may also ask other servers: changes nothing stored, but table functions are open to it.
+    pub fn reading_spread(self) -> Self {
+        self.setting("readonly", "2").setting("cancel_http_readonly_queries_on_client_close", "1")
     }
 
     pub fn setting(mut self, name: &'static str, value: &'static str) -> Self {
@@ -139,8 +146,8 @@ impl Wire {
         each: fn(&mut S, RecordBatch) -> Result<(), String>,
     ) -> Result<S, ReplayError> {
         let operation = call.operation;
-        let query =
-            arrow::FORMAT_SETTINGS.iter().fold(self.query(call), |query, (name, value)| query.with_setting(*name, *value));
+        let settings = arrow::FORMAT_SETTINGS.iter().chain(WHOLE_ANSWER);
+        let query = settings.fold(self.query(call), |query, (name, value)| query.with_setting(*name, *value));
         self.wait(operation, async move {
             let mut state = state;
             let mut reader = arrow::Reader::default();
