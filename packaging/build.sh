@@ -54,6 +54,7 @@ stage() {
     install -Dm644 packaging/systemd/ja4-live.service "$root/usr/lib/systemd/system/ja4-live.service"
     install -Dm640 packaging/live.example.env "$root/etc/$name/live.example.env"
     install -Dm644 sql/clickhouse/access.sql "$root/usr/share/$name/clickhouse-access.sql"
+    install -Dm644 sql/clickhouse/access_cluster.sql "$root/usr/share/$name/clickhouse-access-cluster.sql"
   fi
   [ ! -f "$from/libmod_reqin_log.so" ] || install -Dm644 "$from/libmod_reqin_log.so" "$root/usr/lib/$name/libmod_reqin_log.so"
   install -Dm644 packaging/systemd/ja4-platform.sysusers "$root/usr/lib/sysusers.d/ja4-platform.conf"

@@ -12,6 +12,7 @@ python=$(scripts/sql_engines.sh)
 "$python" sql/testing/database_doc.py --check
 "$python" sql/testing/oracle.py
 "$python" sql/testing/parity.py "${JA4_PARITY_ROWS:-100000}"
+"$python" sql/testing/window.py
 "$python" sql/testing/api.py
 "$python" sql/testing/shared_queries.py "${CARGO_TARGET_DIR:-target}/release/ja4-lab"
 "$python" sql/testing/upgrades.py "${CARGO_TARGET_DIR:-target}/release/ja4-lab"

@@ -25,6 +25,7 @@ PLACES = {
     'replay/src/store/duckdb/mod.rs': {'threads': 'integer'},
     'lab/src/sessions.rs': {'condition': 'what a person typed as SQL, read-only and confined', 'top': 'integer'},
     'lab/src/cycle/mod.rs': {'from': 'integer', 'to': 'integer'},
+    'lab/src/compare/mod.rs': {'column': 'constant'},
     'lab/src/db/copy.rs': {'table': 'constant'},
     'lab/src/cli/export.rs': {'table': 'constant'},
     'lab/src/rescore/mod.rs': {'rescored': 'a text of sql/ with values as ?'},

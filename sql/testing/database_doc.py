@@ -28,6 +28,9 @@ nor read) is the day of arrival, from which retention counts.
 Access in ClickHouse is `sql/clickhouse/access.sql`: roles for the writer, shippers, the detector, analysts (who can change nothing but
 feedback) and the administrator who migrates, with quotas and limits. Apply it once with `clickhouse-client --multiquery`, then give each
 user a password and the hosts it may come from: `ALTER USER ja4_writer IDENTIFIED WITH sha256_password BY '…' HOST IP '…'`.
+
+In a cluster (`cluster=NAME`) sharded tables are called `…_local` on every node, and three views more are there: `v_requests_local`, `sessions_1h_local`
+and, Distributed over it, `sessions_1h`; the detector needs `sql/clickhouse/access_cluster.sql` as well ([SCALING.md](SCALING.md)).
 '''
 KINDS = [('TABLE', r'CREATE TABLE IF NOT EXISTS (\S+) \('), ('MATERIALIZED VIEW', r'CREATE MATERIALIZED VIEW IF NOT EXISTS (\S+) TO (\S+)'),
          ('VIEW', r'CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\S+) AS'), ('DICTIONARY', r'CREATE DICTIONARY IF NOT EXISTS (\S+) \('),

@@ -21,8 +21,10 @@ fn two_shards_compute_the_features_of_one_server_bit_for_bit() {
     let open = || store::open(&server.address, &OpenOptions { read_only: true, ..OpenOptions::default() }).unwrap();
     let newest = query(&server.address, "SELECT max(win_ms) AS ms FROM ja4_processing.v_requests")[0]["ms"].as_i64().unwrap();
     let hour = CyclePlan { from_ms: Some(newest), to_ms: Some(newest + 1), ..CyclePlan::default() };
+    let later = CyclePlan { from_ms: Some(newest + 1), ..CyclePlan::default() };
     let seen = |store: &dyn Store| {
         let [whole, hour] = [&CyclePlan::default(), &hour].map(|plan| cycle::read_frame(store, plan).unwrap());
+        assert_eq!(cycle::read_frame(store, &later).unwrap().sessions(), 0, "the bound is none");
         let digests = [Contents::Rows, Contents::Features].map(|contents| store.digest(contents).unwrap());
         (digests, whole, hour)
     };
@@ -39,7 +41,7 @@ fn two_shards_compute_the_features_of_one_server_bit_for_bit() {
     assert!(query(&server.address, common).len() > 5);
     let together = seen(&*open());
     assert_eq!(alone.0, together.0);
-    assert!(alone.1.sessions() > 100 && alone.1.sessions() > alone.2.sessions() && alone.2.sessions() > 0);
+    assert!(alone.1.sessions() > 100 && alone.2.sessions() > 0);
     for (one, two) in [(&alone.1, &together.1), (&alone.2, &together.2)] {
         assert!(one.data().equals(two.data()), "{} and {} sessions", one.sessions(), two.sessions());
     }

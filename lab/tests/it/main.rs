@@ -19,6 +19,7 @@ mod bad_network_live;
 mod clickhouse;
 mod clickhouse_cluster;
 mod clickhouse_detect;
+mod clickhouse_stop;
 mod compare;
 mod dataset_update;
 mod determinism;

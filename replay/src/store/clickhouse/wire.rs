@@ -278,12 +278,19 @@ fn code_of(text: &str) -> Option<u32> {
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// The first line without the code and the version, at most 400 characters.
+/// The first line without the code and the version, at most 400 characters; with the next where it only announces what follows, such as
+/// which node of a cluster did not answer.
 fn first_words(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.split_once("DB::Exception: ").map_or(line, |(_, rest)| rest);
-    let line = line.split_once(" (version ").map_or(line, |(rest, _)| rest);
-    line.chars().take(400).collect::<String>().trim().to_owned()
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).map(bare);
+    let first = lines.next().unwrap_or_default();
+    let more = lines.next().filter(|_| first.ends_with(':')).unwrap_or_default();
+    format!("{first} {more}").chars().take(400).collect::<String>().trim().to_owned()
+}
+
+/// A line of the server's without code and version.
+fn bare(line: &str) -> &str {
+    let line = ["DB::Exception: ", "DB::NetException: "].iter().find_map(|mark| Some(line.split_once(mark)?.1)).unwrap_or(line);
+    line.split_once(" (version ").map_or(line, |(rest, _)| rest).trim()
 }
 
 /// The cause that the operating system named; the layers above only say "client error".
@@ -314,6 +321,13 @@ mod tests {
             told("Code: 62. DB::Exception: Syntax error: failed at position 1 (x). (SYNTAX_ERROR) (version 24.8.14.39)\nmore");
         assert!(!wrong.is_transient());
         assert_eq!(wrong.to_string(), "query in clickhouse://u@h:1: Syntax error: failed at position 1 (x). (SYNTAX_ERROR)");
+        let away = told(
+            "Code: 279. DB::NetException: All connection tries failed. Log: \n\nCode: 210. DB::NetException: Connection refused (b:9000). (NETWORK_ERROR) (version 26.9.2.1)\nCode: 210.",
+        );
+        assert!(
+            away.is_transient() && away.to_string().contains("(All connection tries failed. Log: Connection refused (b:9000)."),
+            "{away}"
+        );
         assert!(told("Code: 516. DB::Exception: u: Authentication failed").to_string().contains("JA4_CLICKHOUSE_PASSWORD"));
         assert!(told("Code: 60. DB::Exception: Table ja4_logs.http_logs does not exist").to_string().contains("db migrate"));
     }
