@@ -55,6 +55,7 @@ stage() {
     install -Dm640 packaging/live.example.env "$root/etc/$name/live.example.env"
     install -Dm644 sql/clickhouse/access.sql "$root/usr/share/$name/clickhouse-access.sql"
     install -Dm644 sql/clickhouse/access_cluster.sql "$root/usr/share/$name/clickhouse-access-cluster.sql"
+    install -Dm644 sql/clickhouse/access_dictionaries.sql "$root/usr/share/$name/clickhouse-access-dictionaries.sql"
   fi
   [ ! -f "$from/libmod_reqin_log.so" ] || install -Dm644 "$from/libmod_reqin_log.so" "$root/usr/lib/$name/libmod_reqin_log.so"
   install -Dm644 packaging/systemd/ja4-platform.sysusers "$root/usr/lib/sysusers.d/ja4-platform.conf"

@@ -25,7 +25,8 @@ complete() {
     /usr/lib/sysusers.d/ja4-platform.conf /usr/share/doc/ja4-platform/copyright
   if grep -qx /usr/bin/ja4-lab <<<"$list"; then
     holds "$list" /usr/lib/systemd/system/ja4-detect.service /etc/ja4-platform/detect.example.env /usr/lib/systemd/system/ja4-live.service \
-      /etc/ja4-platform/live.example.env /usr/share/ja4-platform/clickhouse-access.sql /usr/share/ja4-platform/grafana.json \
+      /etc/ja4-platform/live.example.env /usr/share/ja4-platform/clickhouse-access.sql /usr/share/ja4-platform/clickhouse-access-cluster.sql \
+      /usr/share/ja4-platform/clickhouse-access-dictionaries.sql /usr/share/ja4-platform/grafana.json \
       /usr/share/ja4-platform/datasets/recorded/site-small/manifest.toml /usr/share/man/man1/ja4-lab.1.gz
   elif grep -q ja4-detect <<<"$list"; then fail "the unit of ja4-lab is there without the program"; fi
 }

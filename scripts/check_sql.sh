@@ -13,6 +13,7 @@ python=$(scripts/sql_engines.sh)
 "$python" sql/testing/oracle.py
 "$python" sql/testing/parity.py "${JA4_PARITY_ROWS:-100000}"
 "$python" sql/testing/window.py
+"$python" sql/testing/access.py
 "$python" sql/testing/api.py
 "$python" sql/testing/shared_queries.py "${CARGO_TARGET_DIR:-target}/release/ja4-lab"
 "$python" sql/testing/upgrades.py "${CARGO_TARGET_DIR:-target}/release/ja4-lab"

@@ -24,9 +24,17 @@ GRANT INSERT ON ja4_logs.http_logs_raw TO ja4_shipper;
 
 -- scores: reads everything, replaces results
 CREATE ROLE IF NOT EXISTS ja4_detector;
+CREATE ROLE IF NOT EXISTS ja4_admin;
 GRANT SELECT ON ja4_logs.* TO ja4_detector;
 GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE, ALTER TABLE, ALTER DELETE ON ja4_processing.* TO ja4_detector;
 GRANT dictGet ON ja4_processing.* TO ja4_detector;
+
+-- what `db info` says of sizes and health, where a server asks for rights to its own tables
+GRANT SELECT ON system.parts TO ja4_detector, ja4_admin;
+GRANT SELECT ON system.detached_parts TO ja4_detector, ja4_admin;
+GRANT SELECT ON system.mutations TO ja4_detector, ja4_admin;
+GRANT SELECT ON system.replicas TO ja4_detector, ja4_admin;
+GRANT SELECT ON system.dictionaries TO ja4_detector, ja4_admin;
 
 -- looks: reads everything of ours, nothing of the server's, and may write down what was decided
 CREATE ROLE IF NOT EXISTS ja4_analyst;
@@ -36,7 +44,6 @@ GRANT dictGet ON ja4_processing.* TO ja4_analyst;
 GRANT INSERT ON ja4_processing.soc_feedback TO ja4_analyst;
 
 -- migrates: everything within the two databases, and the neutral functions
-CREATE ROLE IF NOT EXISTS ja4_admin;
 GRANT ALL ON ja4_logs.* TO ja4_admin;
 GRANT ALL ON ja4_processing.* TO ja4_admin;
 GRANT CREATE FUNCTION, DROP FUNCTION ON *.* TO ja4_admin;

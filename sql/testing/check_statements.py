@@ -95,7 +95,22 @@ def undone(connection):
         yield f'the undo files leave {left}'
 
 
+def dictionaries():
+    """Those of access_dictionaries.sql are those of the migration, read as another user."""
+    made = lambda name: [t for t in schema.statements(schema.SQL / 'clickhouse' / name) if re.match(r'CREATE (OR REPLACE )?DICTIONARY', t)]
+    want = [t.replace('CREATE DICTIONARY IF NOT EXISTS', 'CREATE OR REPLACE DICTIONARY').replace('CLICKHOUSE(DB', "CLICKHOUSE(USER 'ja4_dictionary' DB") for t in made('0003_intake.sql')]
+    have = made('access_dictionaries.sql')
+    rights = (schema.SQL / 'clickhouse' / 'access_dictionaries.sql').read_text()
+    for text in want:
+        table = re.search(r"TABLE '(\w+)'", text).group(1)
+        if text not in have or f'GRANT SELECT ON ja4_processing.{table} TO ja4_dictionary' not in rights:
+            yield f'sql/clickhouse/access_dictionaries.sql: lacks the dictionary over {table} as 0003_intake.sql makes it, or the right to read it'
+    if len(want) != len(have):
+        yield f'sql/clickhouse/access_dictionaries.sql: {len(have)} dictionaries, the migration has {len(want)}'
+
+
 def problems():
+    yield from dictionaries()
     for path in sorted(schema.SQL.glob('*/queries/*.sql')):
         if not path.read_text().startswith('-- '):
             yield f'{path.relative_to(ROOT)}: opens with no comment that says what it gives'

@@ -135,7 +135,7 @@ def document():
     out.append(f'\n## Materialized views of the intake ({len(fed)}, ClickHouse)\n\n| view | what it does |\n|---|---|')
     out.extend(f'| `{n}` | {described(("MATERIALIZED VIEW", n), ch)} |' for n in fed)
     dicts = sorted(n for k, n in ch if k == 'DICTIONARY')
-    out.append(f'\n## Dictionaries ({len(dicts)}, ClickHouse)\n\nRead again from their tables every 5 to 10 minutes.\n\n| dictionary | what it answers | source | layout |\n|---|---|---|---|')
+    out.append(f'\n## Dictionaries ({len(dicts)}, ClickHouse)\n\nRead again from their tables every 5 to 10 minutes, as the user `default` without a password; where that user has one or is gone, apply\n`sql/clickhouse/access_dictionaries.sql` (in packages `/usr/share/ja4-platform/clickhouse-access-dictionaries.sql`).\n\n| dictionary | what it answers | source | layout |\n|---|---|---|---|')
     for n in dicts:
         text = ch['DICTIONARY', n][1]
         source, layout = re.search(r"TABLE '(\w+)'", text).group(1), re.search(r'LAYOUT\((\w+)', text).group(1)
