@@ -25,12 +25,14 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// The first bytes are of no known capture format.
-    #[error("{} is not a capture: its first bytes are {first_bytes}, neither pcap, pcapng, gzip nor zstd", path.display())]
+    #[error("{} is not a capture: its first bytes are {first_bytes}, neither pcap, pcapng, gzip nor zstd{hint}", path.display())]
     NotACapture {
         /// The file.
         path: PathBuf,
         /// The first bytes in hexadecimal.
         first_bytes: String,
+        /// What it may be instead, with a leading separator; may be empty.
+        hint: &'static str,
     },
     /// The file has no bytes at all.
     #[error("{} is empty: a capture has at least a 24-byte header", path.display())]

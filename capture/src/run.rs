@@ -14,6 +14,7 @@ use ja4_event::NetworkEvent;
 use serde::Serialize;
 
 use crate::error::{CaptureError, Damage};
+use crate::keylog::KeyLog;
 use crate::limits::{Limits, PolicyReport};
 use crate::order::InOrder;
 use crate::record::ConnectionRecord;
@@ -180,7 +181,13 @@ pub fn run_files<S: SensorSink>(
     let secrets = match &options.keylog {
         Some(path) => {
             let refused = |source| CaptureError::Io { operation: "read the key log", path: path.clone(), source };
-            Some(std::fs::read(path).map_err(refused)?)
+            let text = std::fs::read(path).map_err(refused)?;
+            if !KeyLog::holds_any(&text) {
+                summary
+                    .failed_files
+                    .push(format!("the key log {} holds no secret (NSS format: LABEL RANDOM SECRET)", path.display()));
+            }
+            Some(text)
         }
         None => None,
     };

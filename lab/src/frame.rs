@@ -7,9 +7,11 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
-use duckdb::arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use duckdb::arrow::compute::interleave;
+use duckdb::arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::compute::{cast, interleave};
+use duckdb::arrow::datatypes::{DataType, Field, Schema};
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 use ja4_models::{FeatureSet, Matrix};
 use polars::prelude::{Column, DataFrame, NamedFrom as _, ParquetWriter, PolarsError, Series};
@@ -257,6 +259,48 @@ pub fn to_polars(batches: &[RecordBatch]) -> Result<DataFrame, LabError> {
     DataFrame::new(rows, columns).map_err(|error| LabError::Features(error.to_string()))
 }
 
+/// An answer for a file: as [`to_polars`], with smaller integers, sums and counts as integers, single precision as doubles and truth
+/// values as such.
+///
+/// # Errors
+/// As [`to_polars`].
+pub fn typed(batches: &[RecordBatch]) -> Result<DataFrame, LabError> {
+    let fail = |error: duckdb::arrow::error::ArrowError| LabError::Features(error.to_string());
+    let Some(first) = batches.first() else { return Ok(DataFrame::empty()) };
+    let wanted: Vec<Option<DataType>> = (0..first.num_columns()).map(|index| wider(batches, index)).collect();
+    let names: Vec<String> = first.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let widened = |batch: &RecordBatch| {
+        let columns = batch.columns().iter().zip(&wanted).map(|(column, wanted)| match wanted {
+            Some(wanted) => cast(column, wanted),
+            None => Ok(Arc::clone(column)),
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+        let fields: Vec<Field> =
+            names.iter().zip(&columns).map(|(name, column)| Field::new(name, column.data_type().clone(), true)).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(fail)
+    };
+    to_polars(&batches.iter().map(widened).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// What a column becomes in a file, if not what it is.
+fn wider(batches: &[RecordBatch], index: usize) -> Option<DataType> {
+    let columns = || batches.iter().filter_map(|batch| batch.columns().get(index));
+    if *columns().next()?.data_type() == DataType::Null {
+        return Some(DataType::Utf8);
+    }
+    let wanted = match columns().next()?.data_type() {
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            DataType::Int64
+        }
+        DataType::UInt64 | DataType::Decimal128(_, 0) => DataType::Int64,
+        DataType::Float32 | DataType::Decimal128(..) => DataType::Float64,
+        _ => return None,
+    };
+    // What does not fit becomes NULL in a cast: then the text is kept.
+    let fits = |column: &Arc<dyn Array>| cast(column, &wanted).is_ok_and(|cast| cast.null_count() == column.null_count());
+    columns().all(fits).then_some(wanted)
+}
+
 fn series(name: &str, parts: &[&dyn Array]) -> Series {
     let whole = parts.iter().all(|part| part.null_count() == 0);
     if let Some(ints) = downcast::<Int64Array>(parts).filter(|_| whole) {
@@ -274,12 +318,17 @@ fn series(name: &str, parts: &[&dyn Array]) -> Series {
     if let Some(texts) = downcast::<StringArray>(parts) {
         return Series::new(name.into(), texts.iter().flat_map(|array| array.iter()).collect::<Vec<Option<&str>>>());
     }
+    if let Some(flags) = downcast::<BooleanArray>(parts) {
+        return Series::new(name.into(), flags.iter().flat_map(|array| array.iter()).collect::<Vec<Option<bool>>>());
+    }
     let options = FormatOptions::default();
     let mut shown = Vec::new();
     for part in parts {
         let formatter = ArrayFormatter::try_new(*part, &options).ok();
         for row in 0..part.len() {
-            shown.push(formatter.as_ref().filter(|_| part.is_valid(row)).map(|f| f.value(row).to_string()));
+            let nested = part.data_type().is_nested().then(|| crate::render::json_value(*part, row));
+            let text = nested.or_else(|| formatter.as_ref().map(|formatter| formatter.value(row).to_string()));
+            shown.push(text.filter(|_| part.is_valid(row)));
         }
     }
     Series::new(name.into(), shown)

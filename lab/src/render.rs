@@ -3,16 +3,19 @@
 //! Promises: no control character, escape sequence or bidirectional override reaches a terminal raw; a CSV cell that a
 //! spreadsheet would execute is neutralised; JSON is one object per line; the same rows give the same bytes.
 //!
-//! Read next: `render/table.rs` (tables for people), `cli/mod.rs`, which chooses the form; `ja4_replay::visible` (which characters act).
+//! Read next: `render/table.rs` (tables for people), `render/json.rs` (values as JSON), `cli/mod.rs`, which chooses the form; `ja4_replay::visible` (which characters act).
 
+mod json;
 mod table;
 
 use std::io::{self, Write};
 
-use duckdb::arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::array::{Array, RecordBatch, StringArray};
+use duckdb::arrow::datatypes::DataType;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
 pub use ja4_replay::visible::{json_text, visible, visible_json};
 
+pub(crate) use self::json::json_value;
 pub use self::table::{new_table, table};
 
 /// Writes `batches` as JSON Lines.
@@ -71,32 +74,20 @@ pub fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) || risky { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-fn json_value(column: &dyn Array, row: usize) -> String {
-    if column.is_null(row) {
-        return "null".to_owned();
-    }
-    let any = column.as_any();
-    if let Some(values) = any.downcast_ref::<Int64Array>() {
-        return values.value(row).to_string();
-    }
-    if let Some(values) = any.downcast_ref::<Float64Array>() {
-        let value = values.value(row);
-        return if value.is_finite() { serde_json::json!(value).to_string() } else { "null".to_owned() };
-    }
-    let text = plain_value(column, row);
-    let bare = column.data_type().is_numeric() || matches!(text.as_str(), "true" | "false") && !is_text(column);
-    if bare { text } else { json_text(&text) }
-}
-
 fn csv_value(column: &dyn Array, row: usize) -> String {
-    if column.is_null(row) { String::new() } else { csv_cell(&plain_value(column, row)) }
+    if is_null(column, row) { String::new() } else { csv_cell(&plain_value(column, row)) }
 }
 
-fn is_text(column: &dyn Array) -> bool {
-    column.as_any().is::<StringArray>()
+/// A column that is nothing but NULL has a type of its own, without a mask.
+fn is_null(column: &dyn Array, row: usize) -> bool {
+    column.is_null(row) || *column.data_type() == DataType::Null
 }
 
+/// Lists and records are written as JSON in every form.
 fn plain_value(column: &dyn Array, row: usize) -> String {
+    if column.data_type().is_nested() {
+        return if column.is_null(row) { String::new() } else { json_value(column, row) };
+    }
     if let Some(values) = column.as_any().downcast_ref::<StringArray>() {
         return if values.is_null(row) { String::new() } else { values.value(row).to_owned() };
     }

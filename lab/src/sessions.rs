@@ -10,19 +10,27 @@ use duckdb::arrow::array::RecordBatch;
 use ja4_replay::store::{self, OpenOptions, Statement, Store};
 
 use crate::error::LabError;
+use crate::rows::Rows;
 
 const SESSIONS: Statement = Statement {
     duckdb: include_str!("../../sql/duckdb/queries/sessions.sql"),
     clickhouse: include_str!("../../sql/clickhouse/queries/sessions.sql"),
 };
+const HAS_MIGRATIONS: Statement = Statement::shared(include_str!("../../sql/shared/queries/has_migrations.sql"));
 const HAS_REQUESTS: Statement = Statement::shared(include_str!("../../sql/shared/queries/has_requests.sql"));
 
 /// Opens a database for statements that a person typed: read-only, and no other file can be touched.
 ///
 /// # Errors
-/// The file does not exist, is locked, damaged or newer.
+/// The file does not exist, is locked, damaged, newer or of another program.
 pub fn open_confined(path: &Path) -> Result<Box<dyn Store>, LabError> {
-    Ok(store::open(path, &OpenOptions { read_only: true, confined: true, ..OpenOptions::default() })?)
+    let store = store::open(path, &OpenOptions { read_only: true, confined: true, ..OpenOptions::default() })?;
+    if path.is_file() && Rows::ask(&*store, &HAS_MIGRATIONS, &[])?.count("found")?.first() == Some(&0) {
+        let detail =
+            "it is a DuckDB database, but none of ja4-lab (it has no table ja4_processing.schema_migrations); give another --db";
+        return Err(LabError::Ask(format!("open database {}: {detail}", path.display())));
+    }
+    Ok(store)
 }
 
 /// The `top` worst sessions that meet `condition` (SQL over the columns of `ml_all_scores`).

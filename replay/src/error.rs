@@ -146,7 +146,7 @@ impl ReplayError {
 
     /// The same from the engine's words alone.
     pub(crate) fn engine_text(operation: &'static str, path: &Path, text: &str) -> Self {
-        let detail = first_line(text);
+        let detail = with_candidates(first_line(text), text);
         let path = path.to_path_buf();
         let low = detail.to_ascii_lowercase();
         if low.starts_with("interrupt error") {
@@ -173,6 +173,15 @@ impl ReplayError {
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { operation, path, source }
+    }
+}
+
+/// The sentence with the names that the engine offers instead of one it does not know.
+fn with_candidates(sentence: String, text: &str) -> String {
+    let offered = text.lines().find(|line| line.starts_with("Candidate bindings: ") || line.starts_with("Did you mean "));
+    match offered {
+        Some(line) if line.len() <= 400 => format!("{} {}", sentence.trim_end_matches('!'), first_line(line)),
+        _ => sentence,
     }
 }
 

@@ -89,6 +89,12 @@ impl KeyLog {
         }
     }
 
+    /// Whether a text holds a secret that decryption uses.
+    #[must_use]
+    pub fn holds_any(text: &[u8]) -> bool {
+        text.split(|b| *b == b'\n').any(|line| matches!(parse(line.trim_ascii()), Some((_, _, Some(_)))))
+    }
+
     /// The secrets of the connection whose ClientHello carried `client_random`.
     #[must_use]
     pub fn get(&self, client_random: &[u8; 32]) -> Option<&ConnectionSecrets> {

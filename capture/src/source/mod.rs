@@ -46,6 +46,28 @@ pub mod link {
     pub const IPV6: u32 = 229;
     /// Linux "cooked" v2.
     pub const LINUX_SLL2: u32 = 276;
+
+    /// Why nothing of an interface can be read; `None` where its packets can.
+    #[must_use]
+    pub fn unread(link_type: u32) -> Option<String> {
+        let name = match link_type {
+            NULL | ETHERNET | PPP | RAW_BSD | RAW_OPENBSD | PPP_HDLC | PPP_ETHER | RAW | LOOP | LINUX_SLL | IPV4 | IPV6
+            | LINUX_SLL2 => {
+                return None;
+            }
+            105 => " (802.11)",
+            127 => " (802.11 with radiotap)",
+            119 => " (802.11 with Prism headers)",
+            187 | 201 => " (Bluetooth)",
+            189 | 220 | 249 => " (USB)",
+            195 | 230 => " (802.15.4)",
+            239 => " (netfilter log)",
+            147..=162 => " (for private use)",
+            _ => "",
+        };
+        let read = "Ethernet, Linux cooked, raw IP, loopback and PPP are";
+        Some(format!("packets of link type {link_type}{name} are not read, those of {read}"))
+    }
 }
 
 /// One captured frame, borrowed from its source.

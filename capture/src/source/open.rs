@@ -181,7 +181,22 @@ fn from_window(mut window: Window, path: &Path) -> Result<FileSource, CaptureErr
     for byte in head.iter().take(4) {
         crate::fingerprint::text::push_hex8(&mut first_bytes, *byte);
     }
-    Err(CaptureError::NotACapture { path: path.to_owned(), first_bytes: crate::fingerprint::text::into_text(first_bytes) })
+    let first_bytes = crate::fingerprint::text::into_text(first_bytes);
+    Err(CaptureError::NotACapture { path: path.to_owned(), first_bytes, hint: looks_like(&head) })
+}
+
+/// What people give by mistake in place of a capture.
+fn looks_like(head: &[u8]) -> &'static str {
+    match head {
+        [_, _, _, _, _, _, _, _, b'D', b'U', b'C', b'K', ..] => "; it is a DuckDB database, which goes behind --db",
+        [b's', b'n', b'o', b'o', b'p', 0, ..] | [b'X', b'C', b'P', 0, ..] | [b'G', b'M', b'B', b'U', ..] => {
+            "; it is a capture of another kind, which `editcap -F pcapng IN OUT` of Wireshark converts"
+        }
+        _ if !head.is_empty() && head.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e)) => {
+            "; it begins as text does: an HTTP log goes behind --http-log, a key log behind --keylog"
+        }
+        _ => "",
+    }
 }
 
 /// Files of the paths given: folders are walked for captures, everything is sorted by path and listed once.

@@ -11,7 +11,7 @@ use crate::bytes::{be16, be32};
 use crate::error::Damage;
 use crate::source::map::FileMap;
 use crate::source::window::Window;
-use crate::source::{Packet, PacketSource};
+use crate::source::{Packet, PacketSource, link};
 
 /// Bytes of the file header.
 pub const FILE_HEADER_BYTES: usize = 24;
@@ -88,6 +88,9 @@ impl Header {
     }
 }
 
+/// Where a file says what its packets begin with.
+const LINK_TYPE_AT: u64 = 20;
+
 /// Reads one file.
 #[derive(Debug)]
 pub struct PcapReader {
@@ -112,7 +115,9 @@ impl PcapReader {
     #[must_use]
     pub fn new(mut window: Window, name: String, header: Header) -> Self {
         window.skip(FILE_HEADER_BYTES);
-        Self { window, name, header, current: None, damage: Vec::new(), ended: false }
+        let unread = link::unread(header.link_type);
+        let damage = unread.map(|what| Damage { file: name.clone(), offset_bytes: LINK_TYPE_AT, what, resumed: true });
+        Self { window, name, header, current: None, damage: damage.into_iter().collect(), ended: false }
     }
 
     #[cold]

@@ -12,7 +12,7 @@ use crate::error::Damage;
 use crate::source::map::FileMap;
 use crate::source::pcap::ByteOrder;
 use crate::source::window::Window;
-use crate::source::{Packet, PacketSource};
+use crate::source::{Packet, PacketSource, link};
 
 /// Block type of a Section Header; reads the same in both byte orders.
 pub const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -132,7 +132,10 @@ impl PcapNgReader {
                 }
             }
             INTERFACE => match parse_interface(self.order, body) {
-                Some(interface) => self.interfaces.push(interface),
+                Some(interface) => {
+                    self.interfaces.push(interface);
+                    link::unread(interface.link_type).into_iter().for_each(|what| self.note(what, true));
+                }
                 None => self.note("an interface description is too short".to_owned(), true),
             },
             SECTION_HEADER => self.interfaces.clear(),

@@ -63,7 +63,7 @@ pub fn write_table(path: &Path, form: Form, table: &Table) -> Result<(), String>
         Form::JsonLines => write_whole(path, |out| json_lines(out, table)),
         Form::Parquet => {
             let batch = batch(table)?;
-            let polars = frame::to_polars(&[batch]).map_err(|error| error.to_string())?;
+            let polars = frame::typed(&[batch]).map_err(|error| error.to_string())?;
             frame::write_parquet(polars, path).map_err(|error| error.to_string())
         }
     }

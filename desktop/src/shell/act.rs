@@ -295,7 +295,7 @@ fn summary_text(summary: &ReplaySummary) -> String {
     ));
     lines.push(format!("          {} requests ({} damaged log records)", summary.http_requests, summary.damaged_http_records));
     lines.push(format!(
-        "joined    {} of the requests, {} without a handshake, {} ambiguous; {} handshakes without a request",
+        "joined    {} of the requests, {} without a handshake, {} ambiguous; {} connections without a request",
         summary.matched, summary.http_only, summary.ambiguous, summary.tls_only
     ));
     for (kind, count) in &summary.match_kinds {

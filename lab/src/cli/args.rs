@@ -7,6 +7,7 @@
 mod dataset;
 mod db;
 mod evaluate;
+mod examples;
 mod live;
 mod packets;
 mod rules;
@@ -49,8 +50,13 @@ pub struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Threads to use; 0 means one per core. Results never depend on it.
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, default_value_t = 0, value_name = "N", value_parser = threads)]
     pub threads: usize,
+}
+
+/// More threads than any machine has cores would be hours of starting them.
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|threads| *threads <= 1024).ok_or_else(|| "a whole number from 0 to 1024 is needed".to_owned())
 }
 
 /// Every command.
@@ -59,22 +65,28 @@ pub enum Command {
     /// Replay the recorded data set that comes with the project and print the ranked sessions.
     Demo(DemoArgs),
     /// Fingerprints of every connection in captures, no database.
+    #[command(after_help = examples::FINGERPRINT)]
     Fingerprint(FingerprintArgs),
     /// Captures and HTTP logs to rows, features and scores in a database.
+    #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
     /// The same from the wire and from a running Apache, until SIGTERM.
     Live(LiveArgs),
     /// Score again what is stored; never imports.
+    #[command(after_help = examples::SCORE)]
     Score(ScoreArgs),
     /// Ranked sessions with score, severity and reason.
+    #[command(after_help = examples::SESSIONS)]
     Sessions(SessionsArgs),
     /// The whole way of one session or address: parse, join, features, voices, verdict.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(ExplainArgs),
     /// What is new, gone or changed between two databases, or two spans of one.
     Compare(compare::CompareArgs),
     /// A session changed as its client could change it, before the voices: what they say, and what would pass.
     Rehearse(rehearse::RehearseArgs),
     /// One read-only query, the same text on every store.
+    #[command(after_help = examples::SQL)]
     Sql(SqlArgs),
     /// Sessions, requests or any answer to a file, under pseudonyms where asked.
     Export(export::ExportArgs),

@@ -26,7 +26,9 @@ use crate::{explain, frame, sessions};
 pub fn sessions(args: &SessionsArgs, console: &Console) -> Result<(), LabError> {
     let store = sessions::open_confined(&args.db)?;
     let batches = sessions::ranked(&*store, args.top, args.condition.as_deref())?;
-    if is_empty(&batches) {
+    if args.top == 0 {
+        console.note("--top 0 asks for no session");
+    } else if is_empty(&batches) {
         console.note(&sessions::why_empty(&*store, args.condition.as_deref())?);
     }
     console.rows(&batches, args.format)
@@ -118,7 +120,7 @@ fn parquet(batches: &[RecordBatch], console: &Console) -> Result<(), LabError> {
     }
     let folder = std::env::temp_dir();
     let path = folder.join(format!("ja4-lab-{}.parquet", std::process::id()));
-    frame::write_parquet(frame::to_polars(batches)?, &path)?;
+    frame::write_parquet(frame::typed(batches)?, &path)?;
     let bytes = std::fs::read(&path).map_err(LabError::io("read", &path));
     let _ = std::fs::remove_file(&path);
     console.bytes(&bytes?)

@@ -153,7 +153,6 @@ fn actor() -> String {
 }
 
 fn parse_time(text: &str) -> Result<i64, LabError> {
-    let time: jiff::Timestamp =
-        text.parse().map_err(|_| LabError::Ask(format!("{text:?} is no time; write it as 2026-11-20T14:00:00Z")))?;
-    i64::try_from(time.as_nanosecond()).map_err(|_| LabError::Ask(format!("{text:?} is out of range")))
+    i64::try_from(super::score::parse_instant(text)?.as_nanosecond())
+        .map_err(|_| LabError::Ask(format!("{text:?} is out of range")))
 }

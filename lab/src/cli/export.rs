@@ -43,7 +43,7 @@ fn form(path: &Path) -> Result<fn(&Path, &[RecordBatch]) -> Result<(), LabError>
     match path.extension().and_then(|end| end.to_str()) {
         Some("csv") => Ok(|path, batches| whole(path, |out| render::csv(out, batches))),
         Some("jsonl") => Ok(|path, batches| whole(path, |out| render::jsonl(out, batches))),
-        Some("parquet") => Ok(|path, batches| frame::write_parquet(frame::to_polars(batches)?, path)),
+        Some("parquet") => Ok(|path, batches| frame::write_parquet(frame::typed(batches)?, path)),
         _ => Err(LabError::Ask(format!("export: {} must end in .csv, .jsonl or .parquet", path.display()))),
     }
 }

@@ -138,7 +138,7 @@ pub fn text(summary: &ReplaySummary) -> Vec<String> {
         ),
         format!("          {} requests ({} damaged log records)", summary.http_requests, summary.damaged_http_records),
         format!(
-            "joined    {} of the requests ({}), {} without a handshake, {} ambiguous; {} handshakes without a request",
+            "joined    {} of the requests ({}), {} without a handshake, {} ambiguous; {} connections without a request",
             summary.matched,
             share(summary.matched),
             summary.http_only,

@@ -128,9 +128,16 @@ fn write_scores(scored: &Scored, output: &std::path::Path, console: &Console) ->
 }
 
 pub fn parse_time(text: &str) -> Result<i64, LabError> {
-    let time: jiff::Timestamp =
-        text.parse().map_err(|_| LabError::Ask(format!("{text:?} is no time; write it as 2026-11-20T14:00:00Z")))?;
-    Ok(time.as_millisecond())
+    Ok(parse_instant(text)?.as_millisecond())
+}
+
+/// An instant as RFC 3339 has it, or a date, which is its first instant in UTC.
+pub fn parse_instant(text: &str) -> Result<jiff::Timestamp, LabError> {
+    let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let found = text.parse::<jiff::Timestamp>().ok().or_else(|| date().map(|day| day.timestamp()));
+    found.ok_or_else(|| {
+        LabError::Ask(format!("{text:?} is no time; write it as 2026-11-20T14:00:00Z, or 2026-11-20 for midnight UTC"))
+    })
 }
 
 /// `FROM..TO` as ms since 1970, end excluded.

@@ -16,6 +16,8 @@ use super::{plain_value, visible};
 const BENEATH: usize = 6;
 /// Columns that a table must keep beside each other to be one.
 const BESIDE: usize = 2;
+/// Decimals up to which a column's numbers are filled up with zeros; beyond, they are measurements of their own.
+const ALIGNED: usize = 6;
 /// Blanks between columns.
 const GAP: usize = 3;
 
@@ -84,6 +86,9 @@ impl Column {
             let cell = |row| instant(&name, column, row).unwrap_or_else(|| visible(&plain_value(column, row)));
             cells.extend((0..column.len()).map(cell));
         }
+        if field_is_float(batches, index) {
+            align(&mut cells);
+        }
         let width = cells.iter().chain([&name]).map(|text| text.chars().count()).max().unwrap_or_default();
         Self { index, name, cells, number, width }
     }
@@ -105,6 +110,32 @@ fn beside<'a>(columns: impl Iterator<Item = &'a Column> + Clone, rows: usize) ->
         }));
     }
     table
+}
+
+fn field_is_float(batches: &[RecordBatch], index: usize) -> bool {
+    batches.first().is_some_and(|batch| batch.schema().field(index).data_type().is_floating())
+}
+
+/// Points beneath each other: as many decimals as the cell with most of them has, where that is few.
+fn align(cells: &mut [String]) {
+    let decimals = |cell: &str| match cell.split_once('.') {
+        Some((whole, behind)) if plain(whole) && plain(behind) => Some(behind.len()),
+        None if cell.is_empty() => Some(0),
+        _ => None,
+    };
+    let Some(most) = cells.iter().map(|cell| decimals(cell)).try_fold(0, |most, found| Some(most.max(found?))) else { return };
+    if most > ALIGNED {
+        return;
+    }
+    for cell in cells.iter_mut().filter(|cell| !cell.is_empty()) {
+        let missing = most.saturating_sub(decimals(cell).unwrap_or(most));
+        cell.extend(std::iter::repeat_n('0', missing));
+    }
+}
+
+/// Digits, perhaps behind a sign; no exponent, and no word such as NaN.
+fn plain(digits: &str) -> bool {
+    digits.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Every row as a list of names and values.
@@ -214,6 +245,18 @@ mod tests {
         let text = shown(&columns, Some(60));
         assert_eq!(text.lines().count(), 31);
         assert!(text.starts_with("── row 1 ─") && text.contains("\n column_7   value\n"), "{text}");
+    }
+
+    #[test]
+    fn points_stand_beneath_each_other() {
+        let aligned = |cells: &[&str]| {
+            let mut cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
+            align(&mut cells);
+            cells
+        };
+        assert_eq!(aligned(&["0.997", "-1.0", "", "0.9971"]), ["0.9970", "-1.0000", "", "0.9971"]);
+        assert_eq!(aligned(&["0.1234567", "1.0"]), ["0.1234567", "1.0"]);
+        assert_eq!(aligned(&["NaN", "1.0", "1e-9"]), ["NaN", "1.0", "1e-9"]);
     }
 
     #[test]

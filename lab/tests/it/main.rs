@@ -44,5 +44,6 @@ mod service_http;
 mod service_lease;
 mod service_packaging;
 mod service_retrain;
+mod stranger;
 mod support;
 mod synth;

@@ -40,6 +40,16 @@ pub enum JoinError {
         /// Name of the file, escaped.
         file: String,
     },
+    /// A log of another program, known but not read.
+    #[error("this is {what}, which is not read: {advice} ({file})")]
+    ForeignLog {
+        /// What it is, e.g. `a log of Caddy (JSON)`.
+        what: &'static str,
+        /// What to do instead.
+        advice: &'static str,
+        /// Name of the file, escaped.
+        file: String,
+    },
     /// A text file whose format is none of those recognised by `auto`.
     #[error(
         "cannot recognise the format of the HTTP log, which begins with \"{beginning}\"{hint}; recognised are JSON lines of \

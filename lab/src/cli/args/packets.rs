@@ -12,7 +12,7 @@ pub struct PacketsArgs {
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// The client's address and port, as `192.0.2.7:40000` or `[2001:db8::7]:40000`.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = client)]
     pub client: SocketAddr,
     /// Packets at most.
     #[arg(long, default_value_t = 200, value_name = "N")]
@@ -23,4 +23,8 @@ pub struct PacketsArgs {
     /// Write the connection as a capture of its own.
     #[arg(long, value_name = "PCAP")]
     pub write: Option<PathBuf>,
+}
+
+fn client(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write address and port, as 192.0.2.7:40000 or [2001:db8::7]:40000".to_owned())
 }

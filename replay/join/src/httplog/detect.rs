@@ -10,7 +10,7 @@ use std::str::FromStr;
 use ja4_event::HttpEvent;
 
 use super::logformat::Scratch;
-use super::{Damage, JsonReader, LogFormat, Parser, shown};
+use super::{Damage, JsonReader, LogFormat, Parser, foreign, shown};
 use crate::error::JoinError;
 
 /// Lines that detection looks at.
@@ -144,7 +144,11 @@ fn detect(file: &str, sample: &[&[u8]], damage: &mut Damage) -> Result<Parser, J
             candidate.note.iter().for_each(|note| damage.note(note));
             Ok(line_parser(format, damage))
         }
-        None => Err(JoinError::UnknownFormat { beginning: shown(first, 80), hint: hint(first), file: file.to_owned() }),
+        None => Err(foreign::refused(first, file).unwrap_or_else(|| JoinError::UnknownFormat {
+            beginning: shown(first, 80),
+            hint: hint(first),
+            file: file.to_owned(),
+        })),
     }
 }
 

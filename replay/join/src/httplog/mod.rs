@@ -12,6 +12,7 @@ mod damage;
 mod detect;
 mod escape;
 mod follow;
+mod foreign;
 mod headers;
 mod input;
 mod json;

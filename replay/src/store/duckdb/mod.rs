@@ -143,6 +143,17 @@ impl DuckDb {
         }
     }
 
+    /// Nothing is added to what another program keeps in its file.
+    fn refuse_foreign(&self) -> Result<(), ReplayError> {
+        let tables: i64 =
+            self.connection.query_row(sql::TABLES, [], |row| row.get(0)).map_err(|error| self.fail("count tables", &error))?;
+        if tables == 0 {
+            return Ok(());
+        }
+        let detail = format!("it holds {tables} tables of another program and none of ja4-lab; give another --db");
+        Err(ReplayError::Engine { operation: "open database", path: self.path.clone(), detail })
+    }
+
     /// Migrations in the database: (version, SHA-256 of its text).
     fn applied(&self) -> Result<Vec<(i64, String)>, ReplayError> {
         let known: i64 = self
@@ -195,6 +206,9 @@ impl Store for DuckDb {
     fn migrate(&mut self) -> Result<usize, ReplayError> {
         self.refuse_newer()?;
         let applied = self.applied()?;
+        if applied.is_empty() {
+            self.refuse_foreign()?;
+        }
         let mut count = 0;
         for migration in sql::MIGRATIONS {
             let sha256 = hex(&Sha256::digest(migration.text));

@@ -82,6 +82,8 @@ queries! {
 
 queries! {
     "duckdb":
+    /// Tables of whomever.
+    TABLES = "tables";
     /// Records one.
     RECORD_MIGRATION = "record_migration";
     /// Keys of stored requests in a time range.

@@ -55,6 +55,38 @@ fn another_format_is_one_plain_sentence() {
 }
 
 #[test]
+fn logs_of_other_programs_are_named_with_what_to_do() {
+    for (line, what, advice) in [
+        (
+            r#"{"level":"info","ts":1.5,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":"::1"}}"#,
+            "Caddy",
+            "docs/JOIN.md",
+        ),
+        (r#"{"ClientHost":"10.0.0.1","ClientPort":"4711","RequestMethod":"GET"}"#, "Traefik", "docs/JOIN.md"),
+        (r#"{"timestamp":"t","flow_id":1,"event_type":"http","src_ip":"10.0.0.1"}"#, "Suricata", "access log"),
+        ("#separator \\x09", "Zeek", "access log"),
+        (r#"{"time_local":"20/Nov/2026:19:26:07 +0000","remote_addr":"10.0.0.1"}"#, "nginx", "logformat-nginx.conf"),
+        ("#Software: Microsoft Internet Information Services 10.0", "IIS", "c-port"),
+        ("#Version: 1.0", "W3C extended", "docs/JOIN.md"),
+        (
+            r#"https 2018-07-02T22:23:00.1Z app/lb/50 192.168.131.39:2817 10.0.0.1:80 0 0 0 200 200 0 57 "GET https://a:443/ HTTP/1.1" "c" - - arn:aws:e"#,
+            "Load Balancer",
+            "combined",
+        ),
+        (
+            r#"Feb  6 12:14:14 h haproxy[14389]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] in s/1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1""#,
+            "HAProxy",
+            "log-format",
+        ),
+        ("2026/11/20 19:00:00 [error] 7#7: *1 open() failed, client: 10.0.0.1", "error log of nginx", "access log"),
+        ("[Fri Nov 20 19:00:00.1 2026] [core:error] [pid 7] [client 10.0.0.1:1] no", "error log of Apache", "access log"),
+    ] {
+        let error = open_bytes(format!("{line}\n{line}\n")).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains(advice) && error.contains("which is not read"), "{line}: {error}");
+    }
+}
+
+#[test]
 fn what_is_no_log_is_named() {
     for (bytes, what) in [
         (b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00".as_slice(), "a packet capture (pcap)"),
