@@ -1,19 +1,19 @@
-//! Reading ahead: while one transaction is stored on a thread of its own, the next is read, so that both sides have a processor.
+//! Reading ahead: while rows are stored on threads of their own, the next ones are read, so that both sides have a processor.
 //!
-//! Promises: transactions are stored in the order in which they were read, one at a time; at most one waits beside the one that is
-//! being stored; what the store refuses ends the reading and is what the caller hears.
+//! Promises: of rows that come twice the first is stored; no more than a transaction's rows wait for the store; what the store
+//! refuses ends the reading and is what the caller hears.
 //!
 //! Read next: `import.rs` (who reads), `replay/src/store/chunk.rs` (how much a transaction takes).
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use ja4_replay::ReplayError;
-use ja4_replay::store::chunk::Chunk;
+use ja4_replay::store::chunk::{CHUNKS_PER_TRANSACTION, Chunk};
 use ja4_replay::store::{Appended, Store};
 
 use crate::error::LabError;
 
-/// Where a reader puts each transaction that is complete.
+/// Where a reader puts what it has read.
 pub(super) type Put<'a> = &'a mut dyn FnMut(Vec<Chunk>) -> Result<(), ReplayError>;
 
 /// Runs `read` and stores in `to` what it puts.
@@ -22,23 +22,16 @@ pub(super) type Put<'a> = &'a mut dyn FnMut(Vec<Chunk>) -> Result<(), ReplayErro
 /// The store's refusal; else that of `read`.
 pub(super) fn stored(to: &mut dyn Store, read: impl FnOnce(Put<'_>) -> Result<(), LabError>) -> Result<Appended, LabError> {
     std::thread::scope(|scope| {
-        // No room inside: what is put waits in the hands of the reader until the store is free.
-        let (sender, transactions) = sync_channel(0);
-        let storing = scope.spawn(move || store_each(to, &transactions));
-        let read = read(&mut |chunks| sender.send(chunks).map_err(|_| ReplayError::Cancelled));
+        // A server is sent a transaction at a time, and what it will take next is read meanwhile.
+        let (sender, waiting) = sync_channel(CHUNKS_PER_TRANSACTION);
+        let storing = scope.spawn(move || to.append_stream(&mut waiting.into_iter()));
+        let read =
+            read(&mut |chunks| chunks.into_iter().try_for_each(|chunk| sender.send(chunk)).map_err(|_| ReplayError::Cancelled));
         drop(sender);
         // A store that refuses hangs up, which the reader met as `Cancelled`: its own word comes first.
         let stored = storing.join().unwrap_or(Err(ReplayError::Worker("the thread that stores")))?;
         read.map(|()| stored)
     })
-}
-
-fn store_each(to: &mut dyn Store, transactions: &Receiver<Vec<Chunk>>) -> Result<Appended, ReplayError> {
-    let mut done = Appended::default();
-    for chunks in transactions {
-        done += to.append_chunks(&mut chunks.into_iter())?;
-    }
-    Ok(done)
 }
 
 #[cfg(test)]
@@ -80,7 +73,7 @@ mod tests {
             loop {
                 put(vec![chunk(puts)])?;
                 puts += 1;
-                assert!(puts < 3, "the reader goes on after the store has refused");
+                assert!(puts < 1_000, "the reader goes on after the store has refused");
             }
         });
         let told = refused.unwrap_err().to_string();

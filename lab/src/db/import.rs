@@ -13,7 +13,7 @@ use duckdb::arrow::compute::kernels::cast::{CastOptions, cast_with_options};
 use duckdb::arrow::datatypes::{DataType, Field, Int64Type};
 use ja4_replay::ReplayError;
 use ja4_replay::digest::row_hashes;
-use ja4_replay::store::chunk::{CHUNK_ROWS, CHUNKS_PER_TRANSACTION, Chunk, ChunkTable, request_schema};
+use ja4_replay::store::chunk::{CHUNK_ROWS, Chunk, ChunkTable, request_schema};
 use ja4_replay::store::duckdb::files::{self, FileForm};
 use ja4_replay::store::{self, Appended, OpenOptions, Statement, Store};
 
@@ -85,21 +85,13 @@ fn newest(sources: &[PathBuf]) -> Result<i64, LabError> {
 }
 
 fn from_file(source: &Path, form: FileForm, shift_ns: i64, to: &mut dyn Store) -> Result<Appended, LabError> {
-    let most = CHUNK_ROWS.saturating_mul(CHUNKS_PER_TRANSACTION);
     ahead::stored(to, |put| {
-        let (mut waiting, mut rows) = (Vec::new(), 0_usize);
         files::read(source, form, &mut |batch| {
-            rows = rows.saturating_add(batch.num_rows());
-            for piece in pieces(&conform(&batch, shift_ns, source)?, CHUNK_ROWS) {
-                waiting.push(Chunk::of_columns(ChunkTable::Requests, piece)?);
-            }
-            if rows >= most {
-                rows = 0;
-                put(std::mem::take(&mut waiting))?;
-            }
-            Ok(())
+            let pieces = pieces(&conform(&batch, shift_ns, source)?, CHUNK_ROWS);
+            let chunks = pieces.into_iter().map(|piece| Chunk::of_columns(ChunkTable::Requests, piece));
+            put(chunks.collect::<Result<_, _>>()?)
         })?;
-        Ok(put(waiting)?)
+        Ok(())
     })
 }
 
@@ -113,11 +105,7 @@ fn from_store(from: &dyn Store, shift_ns: i64, to: &mut dyn Store) -> Result<App
                 0 => Ok(chunk),
                 _ => Chunk::of_columns(ChunkTable::Requests, conform(&chunk.columns, shift_ns, Path::new(&label))?),
             });
-            let mut moved = moved.collect::<Result<Vec<_>, ReplayError>>()?;
-            while !moved.is_empty() {
-                let rest = moved.split_off(moved.len().min(CHUNKS_PER_TRANSACTION));
-                put(std::mem::replace(&mut moved, rest))?;
-            }
+            put(moved.collect::<Result<_, ReplayError>>()?)?;
         }
         Ok(())
     })

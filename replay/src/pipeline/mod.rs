@@ -3,7 +3,7 @@
 //! Promises: the rows depend on the inputs and settings alone, never on threads or timing; queues between stages are bounded
 //! and block the faster stage; a killed replay that is started again ends with the rows of an uninterrupted one.
 //!
-//! Read next: `run.rs` (the stages), `network.rs`, `http.rs`, `rows.rs`, `writer.rs`, `plan.rs`, `summary.rs`.
+//! Read next: `run.rs` (the stages), `network.rs`, `http.rs`, `rows.rs`, `plan.rs`, `summary.rs`.
 
 mod http;
 mod network;
@@ -11,8 +11,8 @@ mod plan;
 mod rows;
 mod run;
 mod summary;
+mod tell;
 mod truth;
-mod writer;
 
 pub use plan::{Input, ReplayPlan, Skew, run_id, settings};
 pub(crate) use rows::tls_only;
@@ -56,7 +56,7 @@ pub(crate) const QUEUE_BATCHES: usize = 4;
 /// Chunks between the row maker and the writer: as many as are made while the writer compresses a row group, about 50 MB.
 pub(crate) const QUEUE_CHUNKS: usize = 8;
 /// Events in a batch.
-pub(crate) const BATCH_EVENTS: usize = 2048;
+pub(crate) const BATCH_EVENTS: usize = 1024;
 
 /// Events of one stream, with how far its time has certainly passed.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! Promises: chunks are cut by number of rows alone, so that they are the same in every run.
 //!
-//! Read next: `ja4_join::enrich`, `writer.rs` (who stores them).
+//! Read next: `ja4_join::enrich`, `../store/duckdb/lanes.rs` (who stores them).
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};

@@ -3,7 +3,7 @@
 //! Promises: the stream whose time lags is read first, so that memory stays bounded however the inputs overlap; the skew of each
 //! log is estimated from its first requests before anything is joined.
 //!
-//! Read next: `network.rs`, `http.rs`, `rows.rs`, `writer.rs`, `ja4_join::correlate`.
+//! Read next: `network.rs`, `http.rs`, `rows.rs`, `tell.rs`, `../store/filling.rs` (transactions), `ja4_join::correlate`.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -11,29 +11,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
-use ja4_capture::Summary as CaptureSummary;
 use ja4_event::NetworkEvent;
 use ja4_join::correlate::{
-    Correlator, CorrelatorConfig, CorrelatorStats, HandshakeTime, MatchKind, RequestTime, SkewEstimate, SourceId, estimate_skew,
+    Correlator, CorrelatorConfig, CorrelatorStats, HandshakeTime, RequestTime, SkewEstimate, SourceId, estimate_skew,
 };
 use ja4_join::enrich::Enricher;
 
-use super::http::{self, LogReport, SourcedRequest};
+use super::http::{self, SourcedRequest};
 use super::network::{self, Requests};
 use super::plan::{self, Input, ReplayPlan, Skew};
 use super::rows::{self, Decided};
-use super::summary::{FileSummary, PolicySummary, ReplaySummary};
-use super::truth::{self, Claims, JoinTruth};
-use super::{Batch, Progress, QUEUE_BATCHES, QUEUE_CHUNKS, writer};
+use super::summary::{PolicySummary, ReplaySummary};
+use super::tell::{self, Outcome};
+use super::truth::{self, Claims};
+use super::{Batch, Progress, QUEUE_BATCHES, QUEUE_CHUNKS};
 use crate::ReplayError;
-use crate::store::duckdb::sql;
-use crate::store::{Appended, InputRecord, InputState, Store};
+use crate::store::{self, InputRecord, InputState, Store};
 
 /// Events of each stream that the skew is estimated from.
 const SKEW_EVENTS: usize = 20_000;
-
-/// Places of damage named in the summary; all are counted.
-const NOTED: usize = 20;
 
 /// Reads, joins and stores what `plan` names.
 ///
@@ -45,7 +41,7 @@ pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress)
     let mut summary = ReplaySummary::default();
     let hashes = || Known::read(plan, &capture_paths);
     // Hashes tell what was imported before, and in which order files are read. With one file of each kind and nothing imported,
-    // reading begins beside hashing, and only storing waits for it.
+    // reading and storing go on beside hashing.
     if earlier.is_empty() && capture_paths.len() <= 1 && plan.http_logs.len() <= 1 {
         let unread = |paths: &[PathBuf]| paths.iter().map(|path| Input::unread(path)).collect::<Result<Vec<_>, _>>();
         let (captures, logs) = (unread(&capture_paths)?, unread(&plan.http_logs)?);
@@ -56,8 +52,8 @@ pub fn replay(plan: &ReplayPlan, store: &mut dyn Store, progress: &dyn Progress)
     if !earlier.is_empty() && earlier.iter().filter(mine).count() == known.captures.len() + known.logs.len() {
         if earlier.iter().filter(mine).all(|record| record.state == InputState::Complete) {
             summary.run_id.clone_from(&known.run_id);
-            nothing_new(&mut summary, &earlier, &known.run_id);
-            return totals(store, summary);
+            tell::nothing_new(&mut summary, &earlier, &known.run_id);
+            return tell::totals(store, summary);
         }
         summary
             .notes
@@ -83,7 +79,7 @@ impl Known {
     }
 }
 
-/// Reads the inputs and stores their rows; `known` says what they are, which nothing is stored without.
+/// Reads the inputs and stores their rows; `known` says what they are.
 fn import<'k>(
     plan: &ReplayPlan,
     store: &mut dyn Store,
@@ -104,21 +100,7 @@ fn import<'k>(
     summary.run_id.clone_from(&known.run_id);
     outcome.tell(&mut summary, &known.captures, &known.logs);
     record(store, &known, InputState::Complete, &summary)?;
-    totals(store, summary)
-}
-
-/// Everything the stages leave behind.
-struct Outcome {
-    network: CaptureSummary,
-    /// Requests that came from the capture itself.
-    shown: u64,
-    truth: Option<JoinTruth>,
-    http: Vec<LogReport>,
-    skews: Vec<Option<SkewEstimate>>,
-    applied_ns: Vec<i64>,
-    stats: CorrelatorStats,
-    policies: Vec<PolicySummary>,
-    stored: Appended,
+    tell::totals(store, summary)
 }
 
 struct Stages<'a, 'k> {
@@ -157,24 +139,31 @@ impl<'k> Stages<'_, 'k> {
             keylog: self.plan.keylog.clone(),
             ..ja4_capture::Options::default()
         };
+        let beside = store.sibling()?;
         thread::scope(|scope| {
             let network = scope.spawn(|| network::read(&paths, &options, shown, &net_read, &{ net_out }));
             let http = scope.spawn(|| log_out.map_or(Ok(Vec::new()), |out| http::read(opened, lateness_ns, &http_read, &out)));
             let rows = scope.spawn(|| rows::make(&mut enricher, &sources, claims.as_mut(), &{ decided_in }, &{ chunks_out }));
+            // Rows that are stored before their inputs are on record would be found by their keys, should this replay not end.
+            let known = scope.spawn(move || {
+                let known = (self.known)()?;
+                record(&*beside, &known, InputState::Started, &ReplaySummary::default())?;
+                Ok(known)
+            });
             let writer = scope.spawn(|| {
                 let chunks = chunks_in;
-                let known = (self.known)()?;
-                record(store, &known, InputState::Started, &ReplaySummary::default())?;
-                Ok((writer::write(store, &chunks)?, known))
+                // The other stages keep the processors busy: a second storing thread brings no time, and costs a row group of memory.
+                store::one_by_one(store, &mut chunks.iter())
             });
             let total = self.captures.iter().chain(self.logs).map(|input| input.bytes).sum();
             let tick = || self.progress.bytes(net_read.load(Ordering::Relaxed) + http_read.load(Ordering::Relaxed), total);
             let joined = self.join(net_in, http_in, decided_out, &tick);
             // The writer's error is the cause when the join could not hand over.
-            let (stored, known) = ended(writer, "writer")?;
+            let stored = ended(writer, "writer")?;
             ended(rows, "row maker")?;
             let (stats, policies, skews, applied_ns) = joined?;
             let (network, http) = (ended(network, "capture reader")?, ended(http, "log reader")?);
+            let known = ended(known, "reader of hashes")?;
             Ok((network, http, skews, applied_ns, stats, policies, stored, known))
         })
         .map(|(captured, http, skews, applied_ns, stats, policies, stored, known)| {
@@ -240,7 +229,7 @@ impl<'k> Stages<'_, 'k> {
         }
         correlator.finish();
         send(&mut correlator, &out);
-        let policies = correlator.policies().iter().map(policy).collect();
+        let policies = correlator.policies().iter().map(tell::policy).collect();
         Ok((correlator.stats(), policies, skews, applied_ns))
     }
 
@@ -318,143 +307,6 @@ fn ended<T>(handle: ScopedJoinHandle<'_, Result<T, ReplayError>>, who: &'static 
     handle.join().unwrap_or(Err(ReplayError::Worker(who)))
 }
 
-fn policy(report: &ja4_join::correlate::PolicyReport) -> PolicySummary {
-    PolicySummary {
-        name: report.name.to_owned(),
-        limit: report.limit,
-        peak: report.peak,
-        evictions: report.evictions,
-        policy: report.policy.to_owned(),
-    }
-}
-
-fn capture_policy(report: &ja4_capture::PolicyReport) -> PolicySummary {
-    PolicySummary {
-        name: report.table.clone(),
-        limit: report.limit,
-        peak: report.peak,
-        evictions: report.evictions,
-        policy: report.policy.clone(),
-    }
-}
-
-impl Outcome {
-    fn tell(self, summary: &mut ReplaySummary, captures: &[Input], logs: &[Input]) {
-        let counters = self.network.counters;
-        summary.packets = counters.packets;
-        summary.bytes = counters.bytes;
-        summary.damaged_packets = counters.damaged_packets.saturating_add(self.network.damage_count);
-        summary.tls_handshakes = counters.tls_handshakes;
-        summary.http_requests = self.stats.requests.saturating_sub(self.stats.duplicate_requests);
-        summary.tls_only = self.stats.tls_only;
-        summary.rows_added = self.stored.added;
-        summary.duplicates_skipped = self.stored.skipped.saturating_add(self.stats.duplicate_requests);
-        for (kind, requests) in MatchKind::ALL.iter().zip(self.stats.by_kind) {
-            summary.match_kinds.insert(kind.as_str().to_owned(), requests);
-            match kind {
-                MatchKind::NoHandshake | MatchKind::NoPort => summary.http_only += requests,
-                MatchKind::Ambiguous => {
-                    summary.ambiguous += requests;
-                    summary.matched += requests;
-                }
-                _ => summary.matched += requests,
-            }
-        }
-        self.tell_files(summary, captures, logs);
-        self.tell_shown(summary);
-        summary.policies = self.network.policies.iter().map(capture_policy).chain(self.policies).collect();
-        reasons(summary);
-    }
-
-    /// What the capture itself showed of the requests.
-    fn tell_shown(&self, summary: &mut ReplaySummary) {
-        if self.shown > 0 {
-            summary.notes.push(format!(
-                "no HTTP log was given: {} requests were read from the capture itself (sent in clear text, or opened by a key log); \
-                 answers and times of processing are unknown",
-                self.shown
-            ));
-        }
-        if self.truth.as_ref().is_some_and(|truth| truth.decrypted == 0) {
-            summary.notes.push(String::from(
-                "the key log opened no request: is it of these connections, and does the capture hold their handshakes?",
-            ));
-        }
-        summary.join_truth.clone_from(&self.truth);
-    }
-
-    fn tell_files(&self, summary: &mut ReplaySummary, captures: &[Input], logs: &[Input]) {
-        for input in captures {
-            let read = self.network.captures.iter().find(|read| read.path == input.path).cloned().unwrap_or_default();
-            summary.files.push(FileSummary {
-                kind: "capture".to_owned(),
-                records: read.packets,
-                damaged: read.damaged,
-                first_ns: read.first_ns,
-                last_ns: read.last_ns,
-                ..file_summary(input)
-            });
-        }
-        for ((input, report), (skew, applied_ns)) in logs.iter().zip(&self.http).zip(self.skews.iter().zip(&self.applied_ns)) {
-            summary.damaged_http_records = summary.damaged_http_records.saturating_add(report.damaged);
-            summary.files.push(FileSummary {
-                kind: "http_log".to_owned(),
-                records: report.records,
-                damaged: report.damaged,
-                first_ns: report.times_ns.map(|(first_ns, _)| first_ns),
-                last_ns: report.times_ns.map(|(_, last_ns)| last_ns),
-                format: report.format.clone(),
-                skew_ns: Some(*applied_ns),
-                skew_support: skew.map(|estimate| u64::try_from(estimate.support).unwrap_or(u64::MAX)),
-                ..file_summary(input)
-            });
-            summary.notes.extend(report.first.iter().map(|damage| format!("damaged log record: {damage}")));
-            summary.notes.extend(report.notes.iter().map(|note| format!("{}: {note}", input.name())));
-        }
-        summary.notes.extend(self.network.failed_files.iter().cloned());
-        summary.notes.extend(self.network.damage.iter().take(NOTED).map(|damage| format!("damaged capture: {damage}")));
-    }
-}
-
-fn file_summary(input: &Input) -> FileSummary {
-    FileSummary { name: input.name(), sha256: input.sha256.clone(), bytes: input.bytes, ..FileSummary::default() }
-}
-
-/// Every zero that a user would wonder about gets its sentence.
-fn reasons(summary: &mut ReplaySummary) {
-    let captured = summary.files.iter().any(|file| file.kind == "capture");
-    let logged = summary.files.iter().any(|file| file.kind == "http_log");
-    let mut note = |text: &str| summary.notes.push(text.to_owned());
-    if captured && summary.packets == 0 {
-        note("the captures hold no packets");
-    } else if captured && summary.tls_handshakes == 0 {
-        note(
-            "no handshake was found: the traffic is not TLS, QUIC or clear HTTP, or the capture began after the connections did",
-        );
-    }
-    if !logged && summary.http_requests == 0 {
-        note(
-            "no HTTP log was given, so there are no requests to join (see --http-log, or --keylog to read them from the capture)",
-        );
-    } else if logged && summary.http_requests == 0 {
-        note("the HTTP logs hold no request that could be read");
-    } else if captured && summary.tls_handshakes > 0 && summary.matched == 0 {
-        note(
-            "no request was joined: do log and capture cover the same time, and does the log carry the client port (%{remote}p)?",
-        );
-    }
-}
-
-fn nothing_new(summary: &mut ReplaySummary, earlier: &[InputRecord], run_id: &str) {
-    for record in earlier.iter().filter(|record| record.run_id == run_id) {
-        summary.duplicates_skipped = summary.duplicates_skipped.saturating_add(match record.kind.as_str() {
-            "http_log" => u64::try_from(record.records).unwrap_or_default(),
-            _ => 0,
-        });
-    }
-    summary.notes.push("nothing new: these files were imported before with the same settings; not one row was added".to_owned());
-}
-
 fn record(store: &dyn Store, known: &Known, state: InputState, summary: &ReplaySummary) -> Result<(), ReplayError> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let one = |(kind, input): (&str, &Input)| {
@@ -477,20 +329,4 @@ fn record(store: &dyn Store, known: &Known, state: InputState, summary: &ReplayS
     let captures = known.captures.iter().map(|input| ("capture", input));
     let inputs = captures.chain(known.logs.iter().map(|input| ("http_log", input)));
     store.record_inputs(&inputs.map(one).collect::<Vec<_>>())
-}
-
-fn totals(store: &dyn Store, mut summary: ReplaySummary) -> Result<ReplaySummary, ReplayError> {
-    let counts = store.query(sql::TOTALS)?;
-    let value = |column: usize| {
-        let array = counts.first().and_then(|batch| batch.columns().get(column).cloned());
-        let ints = array.and_then(|array| {
-            use duckdb::arrow::array::{Array as _, Int64Array};
-            array.as_any().downcast_ref::<Int64Array>().filter(|ints| !ints.is_empty()).map(|ints| ints.value(0))
-        });
-        u64::try_from(ints.unwrap_or_default()).unwrap_or_default()
-    };
-    summary.rows = value(0);
-    summary.sessions = value(2);
-    summary.anomalies = value(3);
-    Ok(summary)
 }

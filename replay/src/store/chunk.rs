@@ -29,6 +29,9 @@ const TEXT_BYTES: usize = 16;
 /// into the database file at once; any other goes through the write-ahead log first and costs more than twice the processor time.
 pub const CHUNKS_PER_TRANSACTION: usize = 30;
 
+/// The same in rows.
+pub const TRANSACTION_ROWS: usize = CHUNK_ROWS * CHUNKS_PER_TRANSACTION;
+
 /// Key of a row: upper and lower half of its content hash.
 pub type Key = (i64, i64);
 
@@ -53,9 +56,9 @@ pub struct Chunk {
     /// One hash a row, as [`crate::digest::TableDigest`] makes it; none for handshakes, which no digest covers, and for columns that come
     /// as such: a digest of what they become is read from the store.
     pub hashes: Vec<[u8; 32]>,
-    /// Earliest row, ns since 1970.
+    /// No row is earlier, ns since 1970.
     pub first_ns: i64,
-    /// Latest row, ns since 1970.
+    /// No row is later, ns since 1970.
     pub last_ns: i64,
 }
 
@@ -147,6 +150,25 @@ impl Chunk {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The first `rows` rows, and the others if there are more. Nothing is copied but keys and hashes.
+    #[must_use]
+    pub fn split(mut self, rows: usize) -> (Self, Option<Self>) {
+        let more = self.rows().saturating_sub(rows);
+        if more == 0 {
+            return (self, None);
+        }
+        let rest = Self {
+            table: self.table,
+            columns: self.columns.slice(rows, more),
+            keys: self.keys.split_off(rows),
+            hashes: self.hashes.split_off(self.hashes.len().min(rows)),
+            first_ns: self.first_ns,
+            last_ns: self.last_ns,
+        };
+        self.columns = self.columns.slice(0, rows);
+        (self, Some(rest))
     }
 
     /// Only the rows for which `keep` holds; it is asked once a row, in order.

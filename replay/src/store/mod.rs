@@ -3,11 +3,12 @@
 //! Promises: appending is idempotent by row key; a call that returned has been written to the database's own log; a query
 //! gives Arrow batches; damage and locks are told as sentences, never as an abort.
 //!
-//! Read next: `duckdb/mod.rs` (opening and migrating), `duckdb/append.rs`, `chunk.rs` (rows to Arrow), `clickhouse/mod.rs`.
+//! Read next: `duckdb/mod.rs` (opening and migrating), `duckdb/append.rs`, `duckdb/lanes.rs`, `chunk.rs` (rows to Arrow), `clickhouse/mod.rs`.
 
 pub mod chunk;
 pub mod clickhouse;
 pub mod duckdb;
+mod filling;
 mod interrupt;
 mod read_only;
 pub mod remote;
@@ -20,6 +21,7 @@ use ja4_join::row::HttpLogRow;
 
 use self::chunk::Chunk;
 pub use self::duckdb::{DuckDbOptions as OpenOptions, InputRecord, InputState, RunRecord, TlsOnlyRow};
+pub(crate) use self::filling::one_by_one;
 pub use self::interrupt::Interrupt;
 use crate::ReplayError;
 
@@ -128,6 +130,15 @@ pub trait Store: Send {
     /// # Errors
     /// The engine's refusal, or a full disk; then nothing of the call is kept.
     fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError>;
+
+    /// Adds all that comes and is not stored yet, in as many transactions as it takes; the engine may have several under way at one
+    /// time. Counts requests.
+    ///
+    /// # Errors
+    /// As [`Store::append_chunks`]; then whole transactions are kept, and the same rows may be given again.
+    fn append_stream(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
+        one_by_one(self, chunks)
+    }
 
     /// Says that rows begin (or have ended) to stream in, so that the engine may keep its memory small meanwhile.
     ///

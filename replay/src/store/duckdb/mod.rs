@@ -3,14 +3,18 @@
 //! Promises: a file is opened in a child process first, because a damaged write-ahead log aborts inside the library; a file
 //! that cannot be opened is set aside, never deleted; migrations are numbered, checksummed and applied once.
 //!
-//! Read next: `probe.rs` (the child), `append.rs`, `query.rs`, `tables.rs`, `sql.rs` (the statements, from `sql/`).
+//! Read next: `probe.rs` (the child), `append.rs`, `lanes.rs`, `query.rs`, `tables.rs`, `sql.rs` (the statements, from `sql/`).
 
 mod append;
 pub mod files;
+mod lanes;
 pub mod probe;
 mod query;
+mod sieve;
 pub mod sql;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::tables::{InputRecord, InputState, RunRecord, TlsOnlyRow};
 use super::chunk::Chunk;
-use super::{Appended, Contents, Engine, Interrupt, Statement, Store, TableName};
+use super::{Appended, Contents, Engine, Interrupt, Statement, Store, TableName, one_by_one};
 use crate::ReplayError;
 use crate::digest::hex;
 use duckdb::arrow::array::RecordBatch;
@@ -154,6 +158,20 @@ impl DuckDb {
         Err(ReplayError::Engine { operation: "open database", path: self.path.clone(), detail })
     }
 
+    /// Another connection to the same database.
+    fn beside(&self) -> Result<Self, ReplayError> {
+        let connection = self.connection.try_clone().map_err(|error| self.fail("open a second connection", &error))?;
+        Ok(Self {
+            connection,
+            path: self.path.clone(),
+            set_aside: None,
+            now_ns: self.now_ns,
+            bounded: self.bounded,
+            threads: self.threads,
+            known: self.known.beside(),
+        })
+    }
+
     /// Migrations in the database: (version, SHA-256 of its text).
     fn applied(&self) -> Result<Vec<(i64, String)>, ReplayError> {
         let known: i64 = self
@@ -187,16 +205,7 @@ impl Store for DuckDb {
     }
 
     fn sibling(&self) -> Result<Box<dyn Store>, ReplayError> {
-        let connection = self.connection.try_clone().map_err(|error| self.fail("open a second connection", &error))?;
-        Ok(Box::new(Self {
-            connection,
-            path: self.path.clone(),
-            set_aside: None,
-            now_ns: self.now_ns,
-            bounded: self.bounded,
-            threads: self.threads,
-            known: self.known.beside(),
-        }))
+        Ok(Box::new(self.beside()?))
     }
 
     fn interrupter(&self) -> Arc<dyn Interrupt> {
@@ -241,6 +250,13 @@ impl Store for DuckDb {
 
     fn append_chunks(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
         append::append(self, chunks)
+    }
+
+    fn append_stream(&mut self, chunks: &mut dyn Iterator<Item = Chunk>) -> Result<Appended, ReplayError> {
+        match self.threads {
+            1 => one_by_one(self, chunks),
+            _ => lanes::append_stream(self, chunks),
+        }
     }
 
     fn importing(&self, begins: bool) -> Result<(), ReplayError> {
