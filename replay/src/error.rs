@@ -113,6 +113,15 @@ pub enum ReplayError {
         /// What was answered.
         detail: String,
     },
+    /// A socket cannot be listened at.
+    #[error(transparent)]
+    Socket(#[from] crate::live::socket::SocketError),
+    /// All interfaces are gone.
+    #[error("no interface is left to listen on{last}")]
+    NoInterface {
+        /// What happened to the last one, behind a colon; or nothing.
+        last: String,
+    },
     /// Segments on disk could not be written or read.
     #[error(transparent)]
     Spool(#[from] crate::spool::SpoolError),

@@ -111,6 +111,18 @@ fn a_file_is_appended_to_and_not_for_everyone_to_read() {
 }
 
 #[test]
+fn a_pipe_that_nobody_reads_is_told_and_not_waited_for() {
+    let folder = open_folder();
+    let Some(capture) = recorded(folder.path()) else { return };
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let output = run(&["--read", capture.to_str().unwrap(), "--output", "file", "--file", pipe.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.ends_with("it is a pipe, and nobody reads it; start its reader first\n"), "{told}");
+}
+
+#[test]
 fn a_full_disk_is_told_and_a_closed_pipe_is_no_failure() {
     let folder = open_folder();
     let Some(capture) = recorded(folder.path()) else { return };

@@ -34,6 +34,11 @@ fn a_wrong_file_is_told_with_its_line() {
         assert_eq!(code, 1, "{said}");
         assert!(said.starts_with(&format!("ja4-sentinel: {name}, {expected}")), "{said}");
     }
+    let (code, said) = refusal(&["-i", "lo,lo"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (1, "ja4-sentinel: the command line: `interfaces` names one twice; its packets would be seen twice")
+    );
     std::fs::write(&path, "output = \"stdout\"\n").unwrap();
     let (_, said) = refusal(&["--config", name, "--check"]);
     assert!(said.starts_with(&format!("ja4-sentinel: {name}: `interfaces` is empty; name at least one")), "{said}");

@@ -60,6 +60,7 @@ pub fn run(args: &LiveArgs, threads: usize, console: &Console) -> Result<(), Lab
     let target = Target { user: args.user.clone(), group: None, sandbox: Sandbox::Off };
     let owner = owner(&target);
     let spool = args.spool.clone().unwrap_or_else(|| beside(&args.db, "spool"));
+    check_folder(&args.db)?;
     prepare(&spool, owner)?;
     let daemon = daemon::open(config(args, spool)?, listener, owner.map(|(uid, _)| uid)).map_err(LabError::Ask)?;
     let report = drop_privileges(&target)?;
@@ -268,6 +269,20 @@ fn owner(target: &Target) -> Option<(u32, u32)> {
         let mut fields = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').skip(2);
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     })
+}
+
+/// The folder of a database file must be there: made by root it would not be its user's.
+fn check_folder(db: &Path) -> Result<(), LabError> {
+    let folder = db.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !store::is_server(db) && !folder.is_dir()) {
+        Some(folder) => {
+            let (db, folder) = (db.display(), folder.display());
+            Err(LabError::Ask(format!(
+                "open database {db}: there is no folder {folder}; make it first, writable for the user this becomes"
+            )))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Makes the folder of the segments and gives it to who will use it.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ja4_capture::live::{OpenInterfaces, Step};
 use ja4_capture::{ConnectionRecord, Sensor, SensorConfig, SensorSink};
 use ja4_event::NetworkEvent;
+use ja4_replay::ReplayError;
 use ja4_replay::live::daemon::{Input, SensorThread};
 use ja4_replay::live::queue::Sender;
 use ja4_replay::live::socket::Datagrams;
@@ -52,14 +53,7 @@ impl Collect {
 #[must_use]
 pub fn thread(interfaces: OpenInterfaces, stop: Arc<AtomicBool>, tell: Tell, now_ns: fn() -> i64) -> SensorThread {
     Box::new(move |out| {
-        let mut source = match interfaces.start() {
-            Ok(source) => source,
-            Err(error) => {
-                tell(Level::Error, "sensor", &error.to_string());
-                stop.store(true, Ordering::Relaxed);
-                return;
-            }
-        };
+        let mut source = interfaces.start()?;
         let mut sensor = Sensor::new(SensorConfig::default());
         let mut events = Collect(Datagrams::new(Stream::Network));
         let (mut stopping, mut until_look) = (false, LOOK_PACKETS);
@@ -87,15 +81,13 @@ pub fn thread(interfaces: OpenInterfaces, stop: Arc<AtomicBool>, tell: Tell, now
                 }
             }
         }
+        let last = source.take_failures().last().map_or(String::new(), |failure| format!(": {failure}"));
         sensor.finish(&mut events);
         events.give(&out, 1);
-        if !stopping {
-            tell(Level::Error, "sensor", "no interface is left to listen on");
-            stop.store(true, Ordering::Relaxed);
-        }
         let dropped: u64 = source.stats().iter().map(|figures| figures.kernel_dropped).sum();
         if dropped > 0 {
             tell(Level::Warn, "sensor", &format!("the kernel dropped {dropped} packets"));
         }
+        if stopping { Ok(()) } else { Err(ReplayError::NoInterface { last }) }
     })
 }

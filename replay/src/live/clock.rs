@@ -87,6 +87,12 @@ impl EventTime {
         Some(self.reached_ns)
     }
 
+    /// The newest event of either stream that is believed, ns.
+    #[must_use]
+    pub fn newest_ns(&self) -> Option<i64> {
+        [&self.http, &self.network].into_iter().filter_map(|latest| latest.newest_ns).map(|(newest, _)| newest).max()
+    }
+
     /// The newest request that is believed, ns.
     #[must_use]
     pub fn newest_request_ns(&self) -> Option<i64> {
@@ -156,7 +162,7 @@ mod tests {
         let year = 365 * 86_400 * S;
         time.saw(Stream::Http, 100 * S, 0);
         time.saw(Stream::Http, year, 1);
-        assert_eq!(time.reached_ns(2), Some(80 * S));
+        assert_eq!((time.reached_ns(2), time.newest_ns()), (Some(80 * S), Some(100 * S)));
         time.saw(Stream::Http, 101 * S, 3);
         time.saw(Stream::Http, year, 4);
         time.saw(Stream::Http, year + 1, 5);

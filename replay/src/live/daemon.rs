@@ -7,8 +7,8 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -123,8 +123,8 @@ pub struct Ended {
     pub gave_up: bool,
 }
 
-/// A sensor inside this process: sends what it sees until [`Driver::stop`] is set.
-pub type SensorThread = Box<dyn FnOnce(Sender<Input>) + Send>;
+/// A sensor inside this process: sends what it sees until [`Driver::stop`] is set. Its error ends the program, as a socket's does.
+pub type SensorThread = Box<dyn FnOnce(Sender<Input>) -> Result<(), ReplayError> + Send>;
 
 /// What rows and figures go to, and what else brings events.
 #[derive(Default)]
@@ -194,8 +194,9 @@ impl Daemon {
             Ending::new(Arc::clone(&driver.stop), self.config.stop_ns),
             Arc::clone(&driver.reload),
         );
-        let (ended_http, config) = (AtomicBool::new(false), &self.config);
-        let outcome = thread::scope(|scope| {
+        let failures = Failure::default();
+        let (ended_http, config, failure) = (AtomicBool::new(false), &self.config, &failures);
+        let outcome: Result<deliver::Delivered, ReplayError> = thread::scope(|scope| {
             let delivering = scope.spawn(move || deliverer.run(&decided_in));
             if let Some(listener) = self.listener {
                 let (status, ended, tell) = (driver.status.clone(), &ended_http, Arc::clone(&driver.tell));
@@ -214,18 +215,25 @@ impl Daemon {
                         let mut seen = Seen::default();
                         let mut users = || driver.reload.take(&mut seen).map(|settings| settings.users(*stream).to_vec());
                         if let Err(error) = socket.receive(*stream, &driver.stop, &mut users, &figures, &out) {
-                            (driver.tell)(Level::Error, "socket", &error.to_string());
-                            driver.stop.store(true, Ordering::Relaxed);
+                            failure.ends(error.into(), driver);
                         }
                     });
                 }
                 for (log, tail) in tails {
                     let out = input_out.clone();
-                    scope.spawn(move || follow(log, tail, config.stop_ns, driver, &out));
+                    scope.spawn(move || {
+                        if let Err(error) = follow(log, tail, config.stop_ns, driver, &out) {
+                            failure.ends(error, driver);
+                        }
+                    });
                 }
                 if let Some(sensor) = sensor {
                     let out = input_out.clone();
-                    scope.spawn(move || sensor(out));
+                    scope.spawn(move || {
+                        if let Err(error) = sensor(out) {
+                            failure.ends(error, driver);
+                        }
+                    });
                 }
                 // The senders' clones are all that keeps the queue open.
                 drop(input_out);
@@ -241,7 +249,25 @@ impl Daemon {
             joined?;
             Ok(delivered.map_err(|_| ReplayError::Worker("deliver rows"))??)
         });
-        outcome.map(|delivered: deliver::Delivered| Ended { left_rows: delivered.left_rows, gave_up: delivered.gave_up })
+        let delivered = outcome?;
+        failures.first()?;
+        Ok(Ended { left_rows: delivered.left_rows, gave_up: delivered.gave_up })
+    }
+}
+
+/// What made a receiver end: everything that was taken is still joined and delivered, and then it is the error of the whole.
+#[derive(Default)]
+struct Failure(Mutex<Option<ReplayError>>);
+
+impl Failure {
+    /// Ends the program with this, unless something else did before.
+    fn ends(&self, error: ReplayError, driver: &Driver) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        driver.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn first(self) -> Result<(), ReplayError> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 }
 
@@ -260,36 +286,49 @@ fn tell_recovery(driver: &Driver, name: &'static str, found: &Recovery) {
 }
 
 /// Reads a log as it grows until asked to stop, and then to its present end, as far as `stop_ns` suffice: the next start goes on there.
-fn follow(log: u32, mut tail: HttpTail, stop_ns: i64, driver: &Driver, out: &Sender<Input>) {
+/// A log that cannot be read at the start is an error; one that could before (new rights after a rotation, say) is tried again.
+fn follow(log: u32, mut tail: HttpTail, stop_ns: i64, driver: &Driver, out: &Sender<Input>) -> Result<(), ReplayError> {
     let mut damaged = 0;
     let mut end_ns = i64::MAX;
+    let mut was_read = false;
+    let mut told = String::new();
     loop {
         let stopping = driver.stop.load(Ordering::Relaxed);
         let mut events = Vec::new();
-        let report = match tail.poll(TAIL_BYTES, &mut |event| events.push(event)) {
-            Ok(report) => report,
-            Err(error) => {
-                (driver.tell)(Level::Error, "log", &error.to_string());
-                driver.stop.store(true, Ordering::Relaxed);
-                return;
-            }
-        };
+        let polled = tail.poll(TAIL_BYTES, &mut |event| events.push(event));
         let found = tail.damage().count();
         driver.status.http.damaged.add(found.saturating_sub(damaged));
         damaged = found;
-        if report.bytes > 0 {
+        // A poll that failed may have read something before, of an older file.
+        if polled.as_ref().map_or(!events.is_empty(), |report| report.bytes > 0) {
             let mark = TailMark { log, state: tail.state(), named_headers: tail.named_headers().names().to_vec() };
             if out.send(Input::Lines { events, mark }).is_err() {
-                return;
+                return Ok(());
             }
         }
+        let more = match polled {
+            Ok(report) => {
+                was_read = true;
+                told.clear();
+                report.more
+            }
+            Err(error) if !was_read => return Err(error.into()),
+            Err(error) => {
+                let why = error.to_string();
+                if told != why {
+                    (driver.tell)(Level::Error, "log", &format!("{why}; tried again"));
+                    told = why;
+                }
+                false
+            }
+        };
         if stopping {
             let now_ns = (driver.ticker)();
             end_ns = end_ns.min(now_ns.saturating_add(stop_ns));
-            if !report.more || now_ns >= end_ns {
-                return;
+            if !more || now_ns >= end_ns {
+                return Ok(());
             }
-        } else if !report.more {
+        } else if !more {
             thread::sleep(TAIL_PAUSE);
         }
     }

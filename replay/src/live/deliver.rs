@@ -122,7 +122,7 @@ impl Deliverer {
     pub fn run(mut self, from: &Receiver<Decided>) -> Result<Delivered, ReplayError> {
         for sink in std::mem::take(&mut self.sinks) {
             let now_ns = (self.ticker)();
-            let served = Served::start(sink, from.nudge(), &self.outbox, &self.status, Arc::clone(&self.tell), now_ns)?;
+            let served = Served::start(sink, from.nudge(), &self.status, Arc::clone(&self.tell), now_ns)?;
             self.served.push(served);
         }
         let mut gave_up = false;

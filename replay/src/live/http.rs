@@ -30,13 +30,17 @@ const STALE_LOOKS: u64 = 50;
 /// One sentence: the address is none of loopback, or is in use.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     if !address.ip().is_loopback() {
-        return Err(format!(
-            "listen at {address}: only loopback addresses such as 127.0.0.1:9464 are allowed; put a proxy in front"
-        ));
+        return Err(not_loopback(address));
     }
     let listener = TcpListener::bind(address).map_err(|error| format!("listen at {address}: {error}"))?;
     listener.set_nonblocking(true).map_err(|error| format!("listen at {address}: {error}"))?;
     Ok(listener)
+}
+
+/// What is wrong with an address that others can reach.
+#[must_use]
+pub fn not_loopback(address: SocketAddr) -> String {
+    format!("listen at {address}: only loopback addresses such as 127.0.0.1:9464 are allowed; put a proxy in front")
 }
 
 #[derive(Debug, Clone)]

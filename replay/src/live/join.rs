@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ja4_event::{EVENT_VERSION, HttpEvent, MAX_RECORD_BYTES, NetworkEvent};
-use ja4_join::correlate::{Correlator, CorrelatorConfig, Joined, SourceId};
+use ja4_join::correlate::{Correlator, CorrelatorConfig, CorrelatorStats, Joined, SourceId};
 use ja4_join::enrich::{Enricher, HttpSourceInfo};
 use ja4_join::httplog::{Damage, JsonReader, TailState};
 use ja4_join::row::HttpLogRow;
@@ -75,7 +75,6 @@ pub struct Joiner {
     time: EventTime,
     advanced_ns: i64,
     window_ns: i64,
-    newest_ns: i64,
     /// Coarsest time stamp of a request so far.
     resolution_ns: i64,
     tails: BTreeMap<u32, TailMark>,
@@ -107,7 +106,6 @@ impl Joiner {
             time: EventTime::new(delays),
             advanced_ns: i64::MIN,
             window_ns,
-            newest_ns: i64::MIN,
             resolution_ns: 1,
             tails: BTreeMap::new(),
             joined: Vec::new(),
@@ -280,16 +278,21 @@ impl Joiner {
         self.enricher = enricher;
     }
 
+    /// What the join counted.
+    #[must_use]
+    pub fn stats(&self) -> CorrelatorStats {
+        self.correlator.stats()
+    }
+
     /// Tells the figures.
     pub fn report(&self) {
         let decided_to_ns = self.advanced_ns.saturating_sub(self.window_ns);
-        let lag_ns = if self.newest_ns == i64::MIN { 0 } else { self.newest_ns.saturating_sub(decided_to_ns).max(0) };
-        let lag_ns = if self.advanced_ns == i64::MIN { 0 } else { lag_ns };
+        let newest_ns = self.time.newest_ns().filter(|_| self.advanced_ns > i64::MIN);
+        let lag_ns = newest_ns.map_or(0, |newest_ns| newest_ns.saturating_sub(decided_to_ns).max(0));
         self.status.joined(&self.correlator.stats(), self.correlator.held(), lag_ns);
     }
 
     fn saw(&mut self, stream: Stream, ts_ns: i64, now_ns: i64) {
-        self.newest_ns = self.newest_ns.max(ts_ns);
         self.time.saw(stream, ts_ns, now_ns);
     }
 }

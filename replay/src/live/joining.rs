@@ -46,6 +46,7 @@ pub(super) struct Joining<'a> {
     kept_house_ns: i64,
     committed_ns: i64,
     needed: Needed,
+    lateness: Lateness,
     /// Whether the last attempt to write the journal failed.
     failing: bool,
 }
@@ -87,6 +88,7 @@ impl<'a> Joining<'a> {
             kept_house_ns: 0,
             committed_ns: 0,
             needed: Needed::default(),
+            lateness: Lateness::default(),
             failing: false,
         })
     }
@@ -293,6 +295,10 @@ impl<'a> Joining<'a> {
             return;
         }
         self.kept_house_ns = now_ns;
+        let stats = self.joiner.stats();
+        if let Some(text) = self.lateness.minute(stats.requests, stats.late_requests) {
+            (self.driver.tell)(Level::Warn, "join", &text);
+        }
         let marks: Vec<TailMark> = self.joiner.tails().cloned().collect();
         for mark in marks {
             self.note(Entry::Tail(mark));
@@ -355,6 +361,36 @@ impl Needed {
     }
 }
 
+/// Whether most requests come later than what was decided already.
+#[derive(Debug, Default)]
+struct Lateness {
+    /// Requests so far, and late ones, a minute ago.
+    before: (u64, u64),
+    told: bool,
+}
+
+impl Lateness {
+    /// Fewer requests a minute say nothing.
+    const ENOUGH: u64 = 20;
+
+    /// A minute has passed. What there is to tell, once until it is well again.
+    fn minute(&mut self, requests: u64, late: u64) -> Option<String> {
+        let (all, late_now) = (requests.saturating_sub(self.before.0), late.saturating_sub(self.before.1));
+        self.before = (requests, late);
+        if all < Self::ENOUGH {
+            return None;
+        }
+        let most = late_now > all / 2;
+        if std::mem::replace(&mut self.told, most) || !most {
+            return None;
+        }
+        Some(format!(
+            "{late_now} of the last {all} requests are older than what was decided already, so that many miss their handshake: \
+             http_delay_ms is shorter than they take, or a clock was set back"
+        ))
+    }
+}
+
 fn enricher(reference: Option<&Path>) -> Result<Enricher, ReplayError> {
     Ok(match reference {
         Some(folder) => Enricher::load(folder)?,
@@ -382,6 +418,18 @@ mod tests {
         needed.decided(130 * S, 50, false);
         assert_eq!(needed.not_before(40), Some(30), "nothing was given out for 50");
         assert_eq!(needed.not_before(99), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_told_of_once() {
+        let mut lateness = Lateness::default();
+        assert_eq!(lateness.minute(100, 10), None, "a few are late on any day");
+        let text = lateness.minute(200, 110).unwrap();
+        assert!(text.starts_with("100 of the last 100 requests are older"), "{text}");
+        assert_eq!(lateness.minute(300, 210), None, "said already");
+        assert_eq!(lateness.minute(310, 220), None, "too few to say anything");
+        assert_eq!(lateness.minute(410, 220), None, "well again");
+        assert!(lateness.minute(510, 320).is_some());
     }
 
     #[test]

@@ -61,15 +61,8 @@ struct BatchUnderWay {
 }
 
 impl Served {
-    /// Starts the sink's thread. A sink that was delivered to in an earlier life is asked whether it still has that.
-    pub fn start(
-        sink: Box<dyn Sink>,
-        nudge: Nudge,
-        outbox: &Spool,
-        status: &Status,
-        tell: Tell,
-        now_ns: i64,
-    ) -> Result<Self, ReplayError> {
+    /// Starts the sink's thread, which opens what it writes to.
+    pub fn start(sink: Box<dyn Sink>, nudge: Nudge, status: &Status, tell: Tell, now_ns: i64) -> Result<Self, ReplayError> {
         let (name, gather_ns) = (sink.name(), sink.gather_ns());
         let started = Worker::start(sink, nudge, tell.clone());
         let (worker, thread) = started.map_err(|_| ReplayError::Worker("start a thread for a sink"))?;
@@ -88,9 +81,7 @@ impl Served {
             fresh: None,
             told: String::new(),
         };
-        if outbox.committed(name) > 0 {
-            served.give(Job::Begin, None, now_ns)?;
-        }
+        served.give(Job::Begin, None, now_ns)?;
         Ok(served)
     }
 
@@ -150,24 +141,14 @@ impl Served {
         let (since_ns, batch) = (under_way.since_ns, under_way.batch);
         self.under_way = None;
         match (answer, batch) {
-            (Answer::Begun(Some(why)), _) => {
-                let reach =
-                    if outbox.rewind(self.name)? == 1 { "all of it is there" } else { "older rows are not there any more" };
-                (self.tell)(Level::Warn, "rebuild", &format!("{why}; it is filled again from the segments ({reach})"));
-            }
             (Answer::Delivered(Ok(()), gather_ns), Some(batch)) => {
                 outbox.commit_to(self.name, batch.last_seq)?;
                 self.gather_ns = gather_ns;
                 self.pace.took_ns = now_ns.saturating_sub(since_ns);
                 self.took(batch, since_ns);
             }
-            (Answer::Delivered(Err(Refusal::Later(why)), _), _) => self.refused(why, now_ns),
-            (Answer::Delivered(Err(Refusal::Gone), _), _) => {
-                let text = format!("{}: its reader is gone; nothing more is written there", self.name);
-                (self.tell)(Level::Info, "sink", &text);
-                self.gone = true;
-            }
-            (Answer::Begun(None) | Answer::Finished | Answer::Delivered(..), _) => {}
+            (Answer::Begun(Err(why)) | Answer::Delivered(Err(why), _), _) => self.refused(why, outbox, now_ns)?,
+            (Answer::Begun(Ok(())) | Answer::Finished | Answer::Delivered(..), _) => {}
         }
         Ok(())
     }
@@ -209,7 +190,29 @@ impl Served {
         self.next_ns = if batch.more { i64::MIN } else { since_ns.saturating_add(self.gather_ns) };
     }
 
-    fn refused(&mut self, why: String, now_ns: i64) {
+    fn refused(&mut self, refusal: Refusal, outbox: &mut Spool, now_ns: i64) -> Result<(), ReplayError> {
+        match refusal {
+            Refusal::Later(why) => self.tried_again(why, now_ns),
+            // Nothing was ever delivered to it: it is new.
+            Refusal::Again(_) if outbox.committed(self.name) == 0 => {}
+            Refusal::Again(why) => {
+                let reach =
+                    if outbox.rewind(self.name)? == 1 { "all of it is there" } else { "older rows are not there any more" };
+                (self.tell)(Level::Warn, "rebuild", &format!("{why}; it is filled again from the segments ({reach})"));
+                // It is well again, as far as anybody knows.
+                (self.pause_ns, self.next_ns) = (0, i64::MIN);
+                self.told.clear();
+            }
+            Refusal::Gone => {
+                let text = format!("{}: its reader is gone; nothing more is written there", self.name);
+                (self.tell)(Level::Info, "sink", &text);
+                self.gone = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn tried_again(&mut self, why: String, now_ns: i64) {
         // The reason may become another one: away first, and then of another schema.
         if self.told != why {
             (self.tell)(Level::Error, "sink", &format!("{}: {why}; tried again", self.name));

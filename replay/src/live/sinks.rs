@@ -25,6 +25,8 @@ use crate::visible::push_json_text;
 pub enum Refusal {
     /// Try again later; why.
     Later(String),
+    /// What was delivered before is not there any more, so everything that the segments still hold should come again; why. Said once.
+    Again(String),
     /// Nobody takes any more: a closed pipe.
     Gone,
 }
@@ -60,9 +62,12 @@ pub trait Sink: Send {
         0
     }
 
-    /// Whether what was delivered before is gone, so that everything that is still there should come again. Asked once.
-    fn wants_everything_again(&mut self) -> Option<String> {
-        None
+    /// Opens what is written to, before there are rows, so that a mistake shows at once.
+    ///
+    /// # Errors
+    /// As [`Sink::deliver`]; the next batch tries again.
+    fn begin(&mut self) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// The configuration was read again, or a rotation from outside happened.

@@ -28,7 +28,7 @@ pub(super) mod kind {
 
 /// What a sink is to do.
 pub(super) enum Job {
-    /// Say whether what was delivered to it in an earlier life is gone.
+    /// Open what it writes to.
     Begin,
     /// Take new settings, if there are some, and then a batch.
     Deliver(Batch, Option<Tunable>),
@@ -38,8 +38,8 @@ pub(super) enum Job {
 
 /// What came of it.
 pub(super) enum Answer {
-    /// Why everything should come again, if so.
-    Begun(Option<String>),
+    /// Whether it could.
+    Begun(Result<(), Refusal>),
     /// Whether the batch was taken, and how long rows may be gathered for the next one, ns.
     Delivered(Result<(), Refusal>, i64),
     /// It has ended.
@@ -91,7 +91,7 @@ const ENDED: ReplayError = ReplayError::Worker("deliver rows");
 
 fn answer(sink: &mut dyn Sink, job: Job, tell: &Tell) -> Answer {
     match job {
-        Job::Begin => Answer::Begun(sink.wants_everything_again()),
+        Job::Begin => Answer::Begun(sink.begin()),
         Job::Deliver(batch, settings) => {
             if let Some(settings) = settings {
                 sink.reload(&settings);

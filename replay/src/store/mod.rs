@@ -110,7 +110,8 @@ pub trait Store: Send {
         None
     }
 
-    /// A second connection to the same store, so that one thread may ask while another writes.
+    /// A second connection to the same store, so that one thread may ask while another writes. Rows are appended through one of them only: each
+    /// remembers what it appended and would not look for what another one did (a file belongs to one process, which its lock sees to).
     ///
     /// # Errors
     /// The engine's refusal.
@@ -283,6 +284,22 @@ pub(crate) fn statements(text: &str) -> Vec<String> {
     found.push(one.trim().to_owned());
     found.retain(|statement| !statement.is_empty());
     found
+}
+
+/// Whether `db` may name a store that is written to, without asking it: a path, or an address of a server.
+///
+/// # Errors
+/// A sentence that says what is wrong and what is accepted.
+pub fn check_name(db: &Path) -> Result<(), ReplayError> {
+    if is_server(db) {
+        return clickhouse::address::Address::parse(db).map(drop);
+    }
+    match db.to_str().and_then(|text| text.split_once("://")) {
+        Some((scheme, _)) => Err(ReplayError::Address {
+            detail: format!("nothing can be written to a {scheme:?} address; write a DuckDB file or clickhouse://USER@HOST:PORT"),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Opens the store that `db` names: the path of a DuckDB file, `clickhouse://user@host:port`, or `http://HOST:PORT` of a

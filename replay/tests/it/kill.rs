@@ -1,6 +1,7 @@
 //! kill -9 at any instant: what was acknowledged is in every sink once, joined as if nothing had happened.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -131,4 +132,33 @@ fn an_unreadable_database_is_filled_again_from_the_segments() {
         running.stop();
         assert_eq!(dump(&store), before, "{harm}");
     }
+}
+
+#[test]
+fn a_database_that_is_another_one_when_it_comes_back_is_filled_again_too() {
+    let site = Site::new();
+    let folder = site.path("out/disk");
+    let make = || {
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    };
+    make();
+    let store = folder.join("rows.duckdb");
+    let settings = ["--store", store.to_str().unwrap(), "--sync-ms", "5", "--store-every-ms", "0"];
+    let running = site.start(&settings);
+    for n in 0..100 {
+        site.send("run/http", &request(n));
+    }
+    running.wait_for("/metrics", |_, body| crate::support::metric(body, &acknowledged("http")) == 100);
+    running.stop();
+    // The disk is not mounted at the next start, and empty when it is.
+    std::fs::remove_dir_all(&folder).unwrap();
+    let running = site.start(&settings);
+    running.wait_for("/metrics", |_, body| crate::support::metric(body, "ja4_sink_failing{sink=\"store\"}") == 1);
+    make();
+    site.send("run/http", &request(100));
+    running.stop();
+    let connection = duckdb::Connection::open(&store).unwrap();
+    let rows: i64 = connection.query_row("SELECT count(*) FROM ja4_logs.http_logs", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 101, "{}", std::fs::read_to_string(site.path("log")).unwrap());
 }

@@ -4,6 +4,7 @@
 //!
 //! Read next: `keys.rs`, `file.rs`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ja4_capture::Limits;
@@ -102,6 +103,9 @@ impl Config {
             }
             Self { live, read, .. } if !live.interfaces.is_empty() && !read.is_empty() => {
                 Err("both `interfaces` and `read` are given; allowed is one of them")
+            }
+            Self { live, .. } if live.interfaces.iter().collect::<BTreeSet<_>>().len() < live.interfaces.len() => {
+                Err("`interfaces` names one twice; its packets would be seen twice")
             }
             Self { output: OutputKind::File, file: None, .. } => Err("`output` is \"file\" but `file` names none"),
             _ => Ok(()),

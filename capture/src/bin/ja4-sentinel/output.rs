@@ -9,9 +9,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ja4_capture::event::{MAX_RECORD_BYTES, NetworkEvent};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::config::{Config, OutputKind};
 use crate::queue::{Full, Sent, SocketQueue};
@@ -59,9 +61,9 @@ impl OpenOutput {
                 SocketQueue::socket().map(Self::Socket).map_err(|error| format!("cannot make a UNIX datagram socket: {error}"))
             }
             (OutputKind::File, Some(path)) => {
-                // Only its owner and group read what visitors do here.
-                let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
-                file.map(Self::File).map_err(|error| format!("cannot open {} to append to it: {error}", path.display()))
+                let file =
+                    open_to_append(path).map_err(|why| format!("cannot open {} to append to it: {why}", path.display()))?;
+                Ok(Self::File(file))
             }
             _ => Ok(Self::Stdout),
         }
@@ -149,4 +151,16 @@ impl Lines {
             Some(error) => Err(Some(format!("cannot write to {}: {error}", self.name.display()))),
         }
     }
+}
+/// Opens a file that only its owner and group read, because it tells what visitors do here. A pipe that nobody reads is no file to wait for.
+fn open_to_append(path: &Path) -> Result<File, String> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640).custom_flags(OFlag::O_NONBLOCK.bits());
+    let file = options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(number) if number == Errno::ENXIO as i32 => "it is a pipe, and nobody reads it; start its reader first".to_owned(),
+        _ => error.to_string(),
+    })?;
+    // Writing waits again.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND)).map_err(|error| error.to_string())?;
+    Ok(file)
 }

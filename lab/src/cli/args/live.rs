@@ -45,16 +45,16 @@ pub struct LiveArgs {
     #[arg(long, default_value = "5m", value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     pub every: i64,
     /// How long a request waits for its handshake, and the reverse.
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = parse_span)]
     pub window: i64,
     /// How long a connection may be silent before its port counts as free again.
-    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = parse_span)]
     pub keepalive: i64,
     /// Longest request that is joined in order; rows come out this and the window after their request.
-    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, default_value = "20s", value_name = "TIME", value_parser = parse_span)]
     pub http_delay: i64,
     /// How late a handshake may be told of: a sensor waits up to 5 s for a ServerHello.
-    #[arg(long, default_value = "8s", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, default_value = "8s", value_name = "TIME", value_parser = parse_span)]
     pub network_delay: i64,
     /// Loopback address of /health, /ready, /metrics and of questions to the database (`--db http://ADDRESS`).
     #[arg(long, value_name = "ADDRESS")]
@@ -71,4 +71,10 @@ pub struct LiveArgs {
     /// Form of the summary at the end.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub summary: SummaryFormat,
+}
+
+/// A time that is not negative, in ns.
+fn parse_span(text: &str) -> Result<i64, String> {
+    let span_ns = parse_duration(text)?;
+    if span_ns < 0 { Err(format!("{text:?} is negative; write 500ms, 10s, 2m or 1h")) } else { Ok(span_ns) }
 }

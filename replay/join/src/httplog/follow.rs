@@ -5,7 +5,7 @@
 //!
 //! Read next: `tail.rs`, its one user.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
@@ -48,11 +48,16 @@ pub(super) struct Follow {
 
 impl Follow {
     pub(super) fn open(path: &Path, byte_offset: u64, max_line_bytes: usize) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
+        // Looked at before it is opened: opening a pipe would wait for its writer.
+        let kind = fs::metadata(path)?.file_type();
+        if kind.is_dir() {
             return Err(io::Error::other("it is a folder; name the files in it"));
         }
+        if !kind.is_file() {
+            return Err(io::Error::other("it is no regular file; only such can be followed"));
+        }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
         let head = read_head(&file)?;
         let lines = LineSplitter::new(max_line_bytes, Position { line: 1, byte_offset });
         Ok(Self { file, id: (metadata.dev(), metadata.ino()), head, read_offset: byte_offset, lines, idle_polls: 0 })

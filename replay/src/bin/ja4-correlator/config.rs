@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 use ja4_replay::live::clock::Delays;
 use ja4_replay::live::daemon::{LiveConfig, LogConfig};
+use ja4_replay::live::http;
 use ja4_replay::live::reload::Tunable;
 use ja4_replay::live::sinks::FileConfig;
 use ja4_replay::live::socket::SocketConfig;
 use ja4_replay::spool::{Limits, WhenFull};
+use ja4_replay::store;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -34,6 +36,8 @@ const LIVE: [&str; 12] = [
     "stop_ms",
     "log_level",
 ];
+/// `sun_path` of the address of a UNIX socket, less the zero that ends it.
+const LONGEST_SOCKET_PATH_BYTES: usize = 107;
 const MS_NS: i64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 
@@ -173,12 +177,29 @@ pub fn load(given: &Given) -> Result<Config, String> {
         let own: Table = toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), one_line(&error, &text)))?;
         table.extend(own);
     }
+    given.flags.iter().try_for_each(|(key, value)| check_flag(key, value))?;
     table.extend(given.flags.clone());
-    let place = given.file.as_ref().map_or_else(|| "the command line".to_owned(), |path| path.display().to_string());
+    let place = match &given.file {
+        Some(path) if given.flags.is_empty() => path.display().to_string(),
+        Some(path) => format!("{} and the command line", path.display()),
+        None => "the command line".to_owned(),
+    };
     let config: Config =
         Value::Table(table).try_into().map_err(|error: toml::de::Error| format!("{place}: {}", error.message()))?;
     config.check().map_err(|why| format!("{place}: {why}"))?;
     Ok(config)
+}
+
+/// Whether a flag's value is one that its key may hold.
+fn check_flag(key: &str, value: &Value) -> Result<(), String> {
+    let table = Table::from_iter([(key.to_owned(), value.clone())]);
+    Value::Table(table).try_into::<Config>().map(drop).map_err(|error| {
+        let why = match error.message() {
+            text if text.contains("expected u") => "this may not be negative, nor that large".to_owned(),
+            text => text.trim().replace('\n', " "),
+        };
+        format!("--{} {}: {why}", key.replace('_', "-"), value.to_string().trim_matches('"'))
+    })
 }
 
 /// The spool that is named, whatever else is: for looking at it.
@@ -191,7 +212,10 @@ pub fn spool_of(given: &Given) -> PathBuf {
 
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    format!("line {}: {}", before.matches('\n').count().saturating_add(1), error.message().replace('\n', " "))
+    // A value of the wrong kind is told of without its key, which stands before it on the line.
+    let key = before.rsplit('\n').next().and_then(|begin| begin.split_once('=')).map_or("", |(key, _)| key.trim());
+    let key = if key.is_empty() { String::new() } else { format!("`{key}`: ") };
+    format!("line {}: {key}{}", before.matches('\n').count().saturating_add(1), error.message().replace('\n', " "))
 }
 
 impl Config {
@@ -238,7 +262,19 @@ impl Config {
             return Err("`file_rotate_mib` is 0; at least 1 is needed".to_owned());
         }
         self.http_format.parse::<ja4_join::httplog::Format>().map_err(|error| format!("`http_format`: {error}"))?;
-        self.address().map(drop)
+        store::check_name(self.store.as_ref()).map_err(|error| format!("`store`: {error}"))?;
+        if !self.http_socket.is_empty() && self.http_socket == self.network_socket {
+            return Err(format!("`http_socket` and `network_socket` are both {}; each needs its own", self.http_socket));
+        }
+        for (key, path) in [("http_socket", &self.http_socket), ("network_socket", &self.network_socket)] {
+            if path.len() > LONGEST_SOCKET_PATH_BYTES {
+                return Err(format!("`{key}` is {} bytes long; the system allows {LONGEST_SOCKET_PATH_BYTES}", path.len()));
+            }
+        }
+        match self.address()? {
+            Some(address) if !address.ip().is_loopback() => Err(http::not_loopback(address)),
+            _ => Ok(()),
+        }
     }
 
     /// Where figures are shown.
@@ -398,9 +434,18 @@ mod tests {
             load(&given(Some(path.clone()), "")).unwrap_err()
         };
         assert!(error("stdout = true\nsync_md = 5").contains("c.toml: line 2: unknown field `sync_md`"));
-        assert!(error("sync_ms = \"a\"").contains("line 1: invalid type"));
+        assert!(error("stdout = true\nsync_ms = \"a\"").contains("line 2: `sync_ms`: invalid type: string \"a\", expected i64"));
         assert!(error("stdout = true\nsync_ms = 0").contains("`sync_ms` is 0; allowed are 1 to 10000"));
         assert!(error("").contains("nowhere to write to"));
+        let flag = |flags: &str| load(&given(None, flags)).unwrap_err();
+        assert_eq!(flag("file_keep = -1"), "--file-keep -1: this may not be negative, nor that large");
+        assert!(flag("log_level = \"debug\"").starts_with("--log-level debug: unknown variant `debug`, expected one of `error`"));
         assert!(error("stdout = true\nlisten = \"here\"").contains("write an address"));
+        assert!(error("stdout = true\nlisten = \"0.0.0.0:9464\"").contains("only loopback addresses"));
+        assert!(error("store = \"mysql://h\"").contains("`store`: nothing can be written to a \"mysql\" address"));
+        assert!(error("store = \"clickhouse://u:secret@h\"").contains("a password in the address"));
+        assert!(error("stdout = true\nhttp_socket = \"a\"\nnetwork_socket = \"a\"").contains("each needs its own"));
+        let long = format!("stdout = true\nhttp_socket = \"/{}\"", "a".repeat(107));
+        assert!(error(&long).contains("`http_socket` is 108 bytes long; the system allows 107"));
     }
 }

@@ -33,7 +33,10 @@ fn main() -> ExitCode {
     };
     let done = match command {
         Command::Print(text) => print(&text),
-        Command::Check(given) => config::load(&given).and_then(|config| print(&config.to_toml())),
+        Command::Check(given) => config::load(&given).and_then(|config| {
+            run::check_names(&config)?;
+            print(&config.to_toml())
+        }),
         // What is written to does not matter here, so the settings are not checked as a whole.
         Command::Dump(given, stream) => dump::dump(&config::spool_of(&given), stream),
         Command::Run(given) => config::load(&given).and_then(|config| run::run(&given, &config)),

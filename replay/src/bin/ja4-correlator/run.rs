@@ -6,6 +6,8 @@
 //!
 //! Read next: `ja4_replay::live::daemon`.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,6 +19,7 @@ use ja4_replay::live::status::Status;
 use ja4_replay::live::{Level, http, socket};
 use ja4_replay::metrics::Registry;
 use ja4_replay::store::OpenOptions;
+use nix::unistd::{Group, User};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -41,13 +44,16 @@ pub fn run(given: &Given, config: &Config) -> Result<(), String> {
     };
     let (stop, hangup) = (flag(&[SIGTERM, SIGINT])?, flag(&[SIGHUP])?);
     let listener = config.address()?.map(http::listen).transpose()?;
+    let listens_at = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let target = target(config);
     let owner = owner(&target)?;
     prepare(config, owner)?;
     let daemon = daemon::open(config.live()?, listener, owner.map(|(uid, _)| uid))?;
     let report = drop_privileges(&target).map_err(|error| error.to_string())?;
-    let text = format!("running as {} (uid {}, gid {})", report.user, report.uid, report.gid);
-    log.line(Level::Info, "start", &text);
+    let who = format!("{} (uid {}, gid {})", report.user, report.uid, report.gid);
+    make_spool(config.spool()).map_err(|why| format!("{why}; {who} must be able to reach this folder and to write to it"))?;
+    log.line(Level::Info, "start", &format!("running as {who}"));
+    log.line(Level::Info, "start", &openings(config, listens_at));
     if let Some(length) = socket::kernel_queue().filter(|length| *length < SMALL_KERNEL_QUEUE) {
         let text = format!(
             "the kernel queues only {length} datagrams for a socket; `sysctl -w net.unix.max_dgram_qlen=512` before starting"
@@ -96,6 +102,15 @@ fn sinks(config: &Config) -> Vec<Box<dyn Sink>> {
         sinks.push(Box::new(StdoutSink::new(Box::new(std::io::stdout()))));
     }
     sinks
+}
+
+/// Where events come in and figures are shown.
+fn openings(config: &Config, listens_at: Option<SocketAddr>) -> String {
+    let named = |what: &str, path: &str| (!path.is_empty()).then(|| format!("{what} at {path}"));
+    let sockets = [named("requests", &config.http_socket), named("handshakes", &config.network_socket)];
+    let logs = config.http_logs.iter().map(|path| format!("requests from {path}"));
+    let figures = listens_at.map(|address| format!("figures at http://{address}/metrics"));
+    sockets.into_iter().flatten().chain(logs).chain(figures).collect::<Vec<_>>().join(", ")
 }
 
 /// Looks after signals and systemd until the daemon has ended.
@@ -166,9 +181,22 @@ fn reload(given: &Given, effective: &mut Config, log: &Log, driver: &Driver) {
     }
 }
 
+/// Whether the system knows every user and group that is named. The error is one sentence.
+pub fn check_names(config: &Config) -> Result<(), String> {
+    let user = Some(&config.user).filter(|name| !name.is_empty() && User::from_name(name).ok().flatten().is_none()).cloned();
+    if let Some(name) = user.or_else(|| unknown_user(config)) {
+        return Err(format!("there is no user {name} on this machine"));
+    }
+    let mut groups = [&config.http_group, &config.network_group, &config.group].into_iter();
+    match groups.find(|name| !name.is_empty() && Group::from_name(name).ok().flatten().is_none()) {
+        Some(name) => Err(format!("there is no group {name} on this machine")),
+        None => Ok(()),
+    }
+}
+
 /// A user named as a sender whom the system does not know.
 fn unknown_user(config: &Config) -> Option<String> {
-    let known = |name: &str| nix::unistd::User::from_name(name).ok().flatten().is_some();
+    let known = |name: &str| User::from_name(name).ok().flatten().is_some();
     config.http_users.iter().chain(&config.network_users).find(|name| !known(name)).cloned()
 }
 
@@ -193,12 +221,20 @@ fn owner(target: &Target) -> Result<Option<(u32, u32)>, String> {
         None => ja4_capture::privilege::DEFAULT_USERS.to_vec(),
     };
     for name in names {
-        if let Some(user) = nix::unistd::User::from_name(name).map_err(|error| format!("look up user {name}: {error}"))? {
+        if let Some(user) = User::from_name(name).map_err(|error| format!("look up user {name}: {error}"))? {
             return Ok(Some((user.uid.as_raw(), user.gid.as_raw())));
         }
     }
     // The reason is told when privileges are given up.
     Ok(None)
+}
+
+/// Makes the two spools' folders, as the user who will write there.
+fn make_spool(spool: &Path) -> Result<(), String> {
+    for folder in [spool.join("journal"), spool.join("outbox")] {
+        std::fs::create_dir_all(&folder).map_err(|error| format!("make spool folder {}: {error}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// Makes the spool's folder and gives it to who will use it.

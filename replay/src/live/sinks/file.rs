@@ -123,6 +123,10 @@ impl FileSink {
         Ok(())
     }
 
+    fn refusal(&self, error: io::Error) -> Refusal {
+        Refusal::Later(SpoolError::io("append rows to", &self.config.path)(error).to_string())
+    }
+
     fn save(&self) -> io::Result<()> {
         let fresh = self.state_path.with_extension("state.new");
         let mut file = File::create(&fresh)?;
@@ -137,8 +141,12 @@ impl Sink for FileSink {
         "file"
     }
 
+    fn begin(&mut self) -> Result<(), Refusal> {
+        self.open().map_err(|error| self.refusal(error))
+    }
+
     fn deliver(&mut self, batch: &dyn Rows) -> Result<(), Refusal> {
-        self.write(batch).map_err(|error| Refusal::Later(SpoolError::io("append rows to", &self.config.path)(error).to_string()))
+        self.write(batch).map_err(|error| self.refusal(error))
     }
 
     fn reload(&mut self, settings: &Tunable) {

@@ -1,7 +1,7 @@
 //! Rows into a database.
 //!
-//! Promises: a row that comes again is stored once, by its key; the database is opened at the first batch, and anew after each failure (but for
-//! one that the driver lent); one that was unreadable or gone is told of, once, so that it is filled again.
+//! Promises: a row that comes again is stored once, by its key; the database is opened anew after each failure (but for one that the driver
+//! lent); whenever that finds it unreadable or gone, everything that the segments still hold is asked for again, once.
 //!
 //! Read next: `../../store/mod.rs`.
 
@@ -11,7 +11,7 @@ use super::{Refusal, Rows, Sink, Tunable};
 use crate::store::chunk::{CHUNK_ROWS, Chunk, RequestChunk};
 use crate::store::{self, OpenOptions as StoreOptions, Store};
 
-/// Rows into a store; it is opened at the first batch and again after a failure.
+/// Rows into a store; it is opened at the start and again after a failure.
 pub struct StoreSink {
     path: PathBuf,
     options: StoreOptions,
@@ -58,7 +58,14 @@ impl Sink for StoreSink {
         "store"
     }
 
+    fn begin(&mut self) -> Result<(), Refusal> {
+        let opened = self.open().map(drop).map_err(|error| Refusal::Later(error.to_string()));
+        opened.and_then(|()| self.rebuilt.take().map_or(Ok(()), |why| Err(Refusal::Again(why))))
+    }
+
     fn deliver(&mut self, batch: &dyn Rows) -> Result<(), Refusal> {
+        // It may have been opened anew, and be another one.
+        self.begin()?;
         let result = self.open().and_then(|store| store.append_chunks(&mut chunks_of(batch)?.into_iter()));
         result.map(drop).map_err(|error| {
             if !self.lent {
@@ -75,14 +82,6 @@ impl Sink for StoreSink {
 
     fn reload(&mut self, settings: &Tunable) {
         self.gather_ns = settings.store_gather_ns;
-    }
-
-    fn wants_everything_again(&mut self) -> Option<String> {
-        if self.store.is_none() {
-            // A failure shows again at the first batch, where it is told and tried again.
-            let _ = self.open();
-        }
-        self.rebuilt.take()
     }
 
     fn finish(&mut self) {
