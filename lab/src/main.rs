@@ -2,7 +2,9 @@
 //!
 //! Promises: 0 done, 1 failed with one plain sentence on stderr, 2 wrong usage; a closed pipe is success.
 //!
-//! Read next: `cli/args.rs` (what can be typed), `cli/mod.rs` (what it does).
+//! Read next: `cli/args.rs` (what can be typed), `cli/mod.rs` (what it does), `memory.rs`.
+
+mod memory;
 
 use std::process::ExitCode;
 
@@ -15,6 +17,7 @@ use ja4_lab::cli::{self, args::Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    memory::keep_for_a_while();
     // In a child that only checks whether a database can be opened, this does not return.
     ja4_replay::store::duckdb::probe::child_entry();
     cli::run(Cli::parse())

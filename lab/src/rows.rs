@@ -54,12 +54,20 @@ impl Rows {
     /// # Errors
     /// There is no such column, or it is not text.
     pub fn text(&self, name: &str) -> Result<Vec<String>, LabError> {
+        Ok(self.texts(name)?.into_iter().map(str::to_owned).collect())
+    }
+
+    /// A text column, borrowed.
+    ///
+    /// # Errors
+    /// As [`Rows::text`].
+    pub fn texts(&self, name: &str) -> Result<Vec<&str>, LabError> {
         if self.is_empty() {
             return Ok(Vec::new());
         }
         let column = self.frame.column(name).and_then(|column| column.str());
         let values = column.map_err(|error| LabError::Ask(format!("read column {name}: {error}")))?;
-        Ok(values.iter().map(|value| value.unwrap_or_default().to_owned()).collect())
+        Ok(values.iter().map(Option::unwrap_or_default).collect())
     }
 
     /// An integer column.

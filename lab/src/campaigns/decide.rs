@@ -157,7 +157,8 @@ pub fn decide(store: &dyn Store, decision: &Decision) -> Result<String, LabError
     let seen = BTreeSet::from([decision.campaign_id.clone(), other_id.clone()]);
     let changed = apply(&read(store)?, &mut campaigns, &seen);
     let newest = campaigns.values().flat_map(|campaign| campaign.members.values()).map(|member| member.last_ns).max();
-    super::write(store, &campaigns, &changed, newest.unwrap_or_default(), "decision")?;
+    let batches = super::batches(&campaigns, &changed, newest.unwrap_or_default(), "decision")?;
+    super::write(store, &changed, batches)?;
     let (action, detail) = (format!("campaigns {kind}"), format!("{other_id} {field} {value}"));
     let entry = Entry {
         ts_ns: decision.ts_ns,

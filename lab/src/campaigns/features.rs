@@ -10,7 +10,6 @@
 use ja4_models::cluster::RobustScaler;
 use ja4_models::{FeatureSet, Matrix, Rng};
 
-use super::Session;
 use super::group::{Software, Softwares};
 use crate::catalogue::{Catalogue, ModelKind};
 use crate::error::LabError;
@@ -25,7 +24,7 @@ const JA4_WEIGHT: f64 = 0.5;
 pub(super) struct Places<'a> {
     columns: Vec<FeatureColumn<'a>>,
     /// Row of each session in the frame.
-    rows: Vec<usize>,
+    rows: &'a [usize],
     scaler: RobustScaler,
     softwares: &'a Softwares,
     /// Where each software lies by its traits.
@@ -35,11 +34,10 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// Of `sessions`, in key order, as the frame is.
-    pub(super) fn new(frame: &'a FeatureFrame, sessions: &[Session], softwares: &'a Softwares) -> Result<Self, LabError> {
+    /// Of the sessions in these rows of the frame.
+    pub(super) fn new(frame: &'a FeatureFrame, rows: &'a [usize], softwares: &'a Softwares) -> Result<Self, LabError> {
         let catalogue = Catalogue::load().map_err(|error| LabError::Features(error.to_string()))?;
         let columns = frame.features(&catalogue, ModelKind::Complete)?;
-        let rows = rows_of(frame, sessions)?;
         let features = FeatureSet::numbered(columns.len())?;
         let shaped = |place: usize| match columns.get(place) {
             Some(column) => rows.iter().map(|row| column.shaped(*row)).collect(),
@@ -85,22 +83,4 @@ fn place(text: &str, weight: f64) -> Vec<f64> {
     let direction: Vec<f64> = (0..TRAIT_COLUMNS).map(|_| rng.normal()).collect();
     let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
     direction.into_iter().map(|x| x * weight / length).collect()
-}
-
-/// Row of each session in the frame; both are in key order, so one walk finds all.
-fn rows_of(frame: &FeatureFrame, sessions: &[Session]) -> Result<Vec<usize>, LabError> {
-    let hours = frame.int("win_ms")?;
-    let (ips, ja4s, hosts) = (frame.texts("src_ip")?, frame.texts("ja4")?, frame.texts("host")?);
-    let mut rows = Vec::with_capacity(sessions.len());
-    let mut keys = hours.iter().zip(&ips).zip(ja4s.iter().zip(&hosts)).enumerate();
-    for session in sessions {
-        let same = |((hour, ip), (ja4, host)): ((&i64, &&str), (&&str, &&str))| {
-            *hour == session.win_ms && *ip == session.src_ip && *ja4 == session.ja4 && *host == session.host
-        };
-        let found = keys.find(|(_, key)| same(*key)).map(|(row, _)| row);
-        rows.push(found.ok_or_else(|| {
-            LabError::Ask(format!("campaigns: session {} is scored but its requests are gone; run `ja4-lab score`", session.id))
-        })?);
-    }
-    Ok(rows)
 }

@@ -12,9 +12,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::Session;
 use super::dense::{Dense, least};
 use super::features::Places;
+use super::{Anomalous, Session};
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
 
@@ -70,13 +70,14 @@ fn without_extensions(ja4: &str) -> Option<String> {
     Some(format!("{}{}_{ciphers}", first.get(..6)?, first.get(8..)?))
 }
 
-/// Sessions by group, with how firmly each belongs; `sessions` in key order, as the frame is. At most `most` of them are clustered.
-pub(super) fn group(frame: &FeatureFrame, sessions: &[Session], most: usize) -> Result<Vec<Vec<Session>>, LabError> {
+/// Sessions by group, with how firmly each belongs. At most `most` of them are clustered.
+pub(super) fn group(frame: &FeatureFrame, anomalous: &Anomalous, most: usize) -> Result<Vec<Vec<Session>>, LabError> {
+    let sessions = &anomalous.sessions;
     if sessions.len() < 2 {
         return Ok(Vec::new());
     }
     let softwares = Softwares::of(sessions);
-    let places = Places::new(frame, sessions, &softwares)?;
+    let places = Places::new(frame, &anomalous.rows, &softwares)?;
     let dense = Dense::find(&|rows| places.at(rows), sessions, &softwares.of, most)?;
     let least = least(sessions.len());
     let of_row = |row: usize| {

@@ -25,8 +25,8 @@ use serde::Serialize;
 pub use self::decide::{Decision, Field, Kind, decide};
 pub(crate) use self::group::{Software, software};
 use self::identity::Known;
+pub(crate) use self::session::Anomalous;
 pub use self::session::{Session, network_of};
-use crate::cycle::watch::{RUN, Watch};
 use crate::error::LabError;
 use crate::frame::FeatureFrame;
 use crate::rows::{Columns, Rows, short_id};
@@ -37,7 +37,6 @@ macro_rules! sql {
     };
 }
 
-const ANOMALIES: Statement = sql!("campaign_anomalies");
 const KNOWN: Statement = sql!("campaign_known");
 const MEMBERS: Statement = sql!("campaign_members");
 const LIST: Statement = sql!("campaigns_list");
@@ -71,49 +70,57 @@ struct Campaign {
     members: BTreeMap<String, Session>,
 }
 
-/// Groups the anomalous sessions of `frame`'s hours, whose scores are stored, and brings the tables of campaigns up to date. At most `most`
-/// sessions are compared with each other (setting `cluster_max`).
-///
-/// # Errors
-/// The engine's refusal, or a feature that the view lacks.
-pub fn update(store: &dyn Store, frame: &FeatureFrame, scored_run: &str, most: usize) -> Result<CampaignReport, LabError> {
-    let hours = frame.int("win_ms")?;
-    let (Some(first), Some(last)) = (hours.iter().min(), hours.iter().max()) else { return Ok(CampaignReport::default()) };
-    let end = last.saturating_add(1).to_string();
-    let sessions = session::read(&Rows::ask(store, &ANOMALIES, &[&first.to_string(), &end])?)?;
-    let newest_ns = sessions.iter().map(|session| session.last_ns).max().unwrap_or_default();
-    let groups = group::group(frame, &sessions, most)?;
-    let since = newest_ns.saturating_sub(REMEMBERED_NS).to_string();
-    let mut campaigns = known(store, &since)?;
-    let decisions = decide::read(store)?;
-    let mut report = CampaignReport { sessions: sessions.len(), ..CampaignReport::default() };
-    let seen = place(&mut campaigns, groups, &mut report);
-    let changed = decide::apply(&decisions, &mut campaigns, &seen);
-    report.grouped = campaigns.values().flat_map(|campaign| campaign.members.values()).filter(|m| m.fresh).count();
-    report.seen = seen.len();
-    write(store, &campaigns, &changed, newest_ns, scored_run)?;
-    Ok(report)
+/// What a grouping needs of the store, and what it is about: from here on it can run beside what else is asked and written.
+pub(crate) struct Cycle {
+    anomalous: Anomalous,
+    campaigns: BTreeMap<String, Campaign>,
+    decisions: Vec<Decision>,
+    newest_ns: i64,
 }
 
-/// Brings campaigns and fleets up to date after a scoring run. A grouping that fails is a sentence in `notes`: the scores stand.
-pub(crate) fn after_scores(
-    store: &dyn Store,
-    frame: &FeatureFrame,
-    (scored_run, most): (&str, usize),
-    watch: &Watch,
-    notes: &mut Vec<String>,
-) {
-    let hours = frame.int("win_ms").unwrap_or_default();
-    let (Some(first), Some(last)) = (hours.iter().min(), hours.iter().max()) else { return };
-    // A fleet is looked for over a week: in one hour it may show a single address.
-    let week = last.saturating_sub(7 * 86_400_000);
-    watch.begins(RUN, "campaigns");
-    let fleets = |_| {
-        watch.begins(RUN, "fleets");
-        crate::fleets::update(store, week.min(*first), last.saturating_add(1), scored_run)
-    };
-    if let Err(error) = update(store, frame, scored_run, most).and_then(fleets) {
-        notes.push(format!("scores are written, but grouping them failed: {error}"));
+impl Cycle {
+    /// Of the anomalous sessions of a run, with the campaigns known before and what analysts decided.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub(crate) fn begin(store: &dyn Store, anomalous: Anomalous) -> Result<Self, LabError> {
+        let newest_ns = anomalous.sessions.iter().map(|session| session.last_ns).max().unwrap_or_default();
+        let campaigns = known(store, &newest_ns.saturating_sub(REMEMBERED_NS).to_string())?;
+        Ok(Self { anomalous, campaigns, decisions: decide::read(store)?, newest_ns })
+    }
+
+    /// Groups the sessions and finds the campaigns they belong to. At most `most` sessions are compared with each other (setting
+    /// `cluster_max`). The store is not asked.
+    ///
+    /// # Errors
+    /// A feature that the view lacks.
+    pub(crate) fn grouped(mut self, frame: &FeatureFrame, scored_run: &str, most: usize) -> Result<Grouped, LabError> {
+        let groups = group::group(frame, &self.anomalous, most)?;
+        let mut report = CampaignReport { sessions: self.anomalous.sessions.len(), ..CampaignReport::default() };
+        let seen = place(&mut self.campaigns, groups, &mut report);
+        let changed = decide::apply(&self.decisions, &mut self.campaigns, &seen);
+        report.grouped = self.campaigns.values().flat_map(|campaign| campaign.members.values()).filter(|m| m.fresh).count();
+        report.seen = seen.len();
+        let batches = batches(&self.campaigns, &changed, self.newest_ns, scored_run)?;
+        Ok(Grouped { report, changed, batches })
+    }
+}
+
+/// Campaigns as they are to be written.
+pub(crate) struct Grouped {
+    report: CampaignReport,
+    changed: BTreeSet<String>,
+    batches: [RecordBatch; 2],
+}
+
+impl Grouped {
+    /// Writes the campaigns that changed anew.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub(crate) fn write(self, store: &dyn Store) -> Result<CampaignReport, LabError> {
+        write(store, &self.changed, self.batches)?;
+        Ok(self.report)
     }
 }
 
@@ -180,26 +187,29 @@ fn new_id(group: &[Session]) -> String {
     format!("c{}", short_id(members).get(..10).unwrap_or_default())
 }
 
-/// Writes the campaigns in `ids` anew.
-fn write(
-    store: &dyn Store,
+/// Members and campaigns of `ids` as they are to be written.
+fn batches(
     campaigns: &BTreeMap<String, Campaign>,
     ids: &BTreeSet<String>,
     newest_ns: i64,
     scored_run: &str,
-) -> Result<(), LabError> {
+) -> Result<[RecordBatch; 2], LabError> {
+    let touched = ids.iter().filter_map(|id| campaigns.get(id).map(|campaign| (id.as_str(), campaign)));
+    let kept: Vec<(&str, &Campaign)> =
+        touched.filter(|(_, campaign)| !campaign.members.is_empty() || campaign.state == "merged").collect();
+    let members: Vec<(&str, &Session)> =
+        kept.iter().flat_map(|(id, campaign)| campaign.members.values().map(|member| (*id, member))).collect();
+    Ok([members_batch(&members, scored_run)?, campaigns_batch(&kept, newest_ns, scored_run)?])
+}
+
+/// Writes the campaigns in `ids` anew.
+fn write(store: &dyn Store, ids: &BTreeSet<String>, [members, campaigns]: [RecordBatch; 2]) -> Result<(), LabError> {
     if ids.is_empty() {
         return Ok(());
     }
     let keys: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let touched: Vec<(&str, &Campaign)> =
-        ids.iter().filter_map(|id| campaigns.get(id).map(|campaign| (id.as_str(), campaign))).collect();
-    let kept: Vec<(&str, &Campaign)> =
-        touched.into_iter().filter(|(_, campaign)| !campaign.members.is_empty() || campaign.state == "merged").collect();
-    let members: Vec<(&str, &Session)> =
-        kept.iter().flat_map(|(id, campaign)| campaign.members.values().map(|member| (*id, member))).collect();
-    store.replace(CAMPAIGN_MEMBERS, "campaign_id", &keys, Some(members_batch(&members, scored_run)?))?;
-    store.replace(CAMPAIGNS, "campaign_id", &keys, Some(campaigns_batch(&kept, newest_ns, scored_run)?))?;
+    store.replace(CAMPAIGN_MEMBERS, "campaign_id", &keys, Some(members))?;
+    store.replace(CAMPAIGNS, "campaign_id", &keys, Some(campaigns))?;
     Ok(())
 }
 

@@ -1,6 +1,12 @@
-//! An anomalous session as campaigns see it. Read next: `mod.rs`.
+//! An anomalous session as campaigns see it: of the run at hand, or a member of a campaign as it was stored.
+//!
+//! Promises: those of a run are what is written of them, in key order, as the frame is.
+//!
+//! Read next: `mod.rs`.
 
+use crate::cycle::Verdict;
 use crate::error::LabError;
+use crate::frame::FeatureFrame;
 use crate::rows::Rows;
 
 /// One session.
@@ -64,8 +70,53 @@ pub fn network_of(address: &str) -> String {
     }
 }
 
-/// Sessions of an answer with the columns of `campaign_anomalies.sql`.
-pub(super) fn read(rows: &Rows) -> Result<Vec<Session>, LabError> {
+/// The anomalous sessions of a run.
+pub(crate) struct Anomalous {
+    pub(super) sessions: Vec<Session>,
+    /// Row of each in the frame.
+    pub(super) rows: Vec<usize>,
+}
+
+impl Anomalous {
+    /// Those among `verdicts`, which are in the order of the frame, as `ids` are.
+    ///
+    /// # Errors
+    /// A column that the view lacks.
+    pub(crate) fn of(frame: &FeatureFrame, ids: &[String], verdicts: &[Verdict]) -> Result<Self, LabError> {
+        let (hours, hits, asns) = (frame.int("win_ms")?, frame.int("hits")?, frame.int("asn")?);
+        let (ips, ja4s, hosts) = (frame.texts("src_ip")?, frame.texts("ja4")?, frame.texts("host")?);
+        let (agents, families, countries) = (frame.texts("user_agent")?, frame.texts("ua_family")?, frame.texts("country")?);
+        let (firsts, lasts) = (frame.int("first_ns")?, frame.int("last_ns")?);
+        let text = |column: &[&str], row: usize| column.get(row).copied().unwrap_or_default().to_owned();
+        let int = |column: &[i64], row: usize| column.get(row).copied().unwrap_or_default();
+        let one = |verdict: &Verdict| {
+            let row = verdict.row;
+            Session {
+                id: ids.get(row).cloned().unwrap_or_default(),
+                win_ms: int(&hours, row),
+                src_ip: text(&ips, row),
+                ja4: text(&ja4s, row),
+                host: text(&hosts, row),
+                hits: int(&hits, row),
+                score: verdict.score,
+                severity: verdict.severity.to_owned(),
+                user_agent: text(&agents, row),
+                ua_family: text(&families, row),
+                asn: int(&asns, row),
+                country: text(&countries, row),
+                first_ns: int(&firsts, row),
+                last_ns: int(&lasts, row),
+                membership: 0.0,
+                fresh: false,
+            }
+        };
+        let anomalous = || verdicts.iter().filter(|verdict| verdict.anomaly);
+        Ok(Self { sessions: anomalous().map(one).collect(), rows: anomalous().map(|verdict| verdict.row).collect() })
+    }
+}
+
+/// Sessions of an answer with the columns of `campaign_members.sql`.
+fn read(rows: &Rows) -> Result<Vec<Session>, LabError> {
     let ids = rows.text("session_id")?;
     let (hours, hits, asns) = (rows.int("win_ms")?, rows.int("hits")?, rows.int("asn")?);
     let (ips, ja4s, hosts) = (rows.text("src_ip")?, rows.text("ja4")?, rows.text("host")?);
@@ -95,7 +146,7 @@ pub(super) fn read(rows: &Rows) -> Result<Vec<Session>, LabError> {
     Ok((0..rows.len()).map(one).collect())
 }
 
-/// Sessions of an answer with the columns of `campaign_members.sql`.
+/// The same, with how firmly each belongs.
 pub(super) fn read_members(rows: &Rows) -> Result<Vec<Session>, LabError> {
     let memberships = rows.float("membership")?;
     let mut sessions = read(rows)?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::console::Console;
-use crate::cycle::watch::{RUN, Watch};
+use crate::cycle::watch::{DONE, RUN, Watch};
 
 /// What Linux counts processor time in, per second (`USER_HZ`, the same on every architecture it is told to programs on).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -44,9 +44,15 @@ impl Timings {
         self.add(RUN, "end");
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, part) in parts.iter().enumerate() {
-            let behind = parts.iter().skip(place + 1);
+            if part.name == DONE {
+                continue;
+            }
+            let behind = || parts.iter().skip(place + 1);
             // A model's last part ends with the run's.
-            let Some(next) = behind.clone().find(|next| next.lane == part.lane || next.lane == RUN) else { continue };
+            let Some(next) = behind().find(|next| next.lane == part.lane).or_else(|| behind().find(|next| next.lane == RUN))
+            else {
+                continue;
+            };
             let wall = next.began.duration_since(part.began).as_secs_f64();
             if part.lane == RUN {
                 let used = next.used_before - part.used_before;

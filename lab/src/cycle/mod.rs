@@ -3,7 +3,8 @@
 //! Promises: nothing is imported; the same store and settings give the same scores on any number of threads; scores are
 //! never NaN; every session gets a line of reason; scores of a window range are replaced as a whole.
 //!
-//! Read next: `settings.rs`, `baseline.rs` (who models learn from), `task.rs` (one model over its sessions), `reason.rs`, `write.rs`.
+//! Read next: `settings.rs`, `baseline.rs` (who models learn from), `task.rs` (one model over its sessions), `reason.rs`, `outcome.rs` (what
+//! is kept), `write.rs`.
 
 pub mod baseline;
 mod change;
@@ -11,6 +12,7 @@ pub mod claims;
 mod explained;
 mod kept;
 pub mod models;
+mod outcome;
 pub mod reason;
 mod sample;
 pub mod settings;
@@ -30,6 +32,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use self::outcome::Outcome;
 use self::settings::Settings;
 use self::task::Task;
 use self::watch::{RUN, Watch};
@@ -188,17 +191,8 @@ pub fn run(store: &dyn Store, plan: &CyclePlan) -> Result<CycleReport, LabError>
         return Ok(report);
     }
     let run_id = run_id(&plan.settings, &report);
-    write::write(store, &frame, &ids, verdicts, &run_id)?;
-    begins("models and baseline remembered");
-    if plan.settings.without.is_empty() {
-        kept::remember(store, &models)?;
-    } else {
-        // A model without features would meet them again when it is used.
-        kept::forget(store, &ModelKind::ALL)?;
-    }
-    crate::rescore::remember(store, &frame, &labels.exclusions)?;
-    let most = usize::try_from(plan.settings.cluster_max).unwrap_or(usize::MAX);
-    crate::campaigns::after_scores(store, &frame, (&run_id, most), &plan.watch, &mut report.notes);
+    let outcome = Outcome { plan, frame: &frame, ids: &ids, exclusions: &labels.exclusions, models: &models, run_id: &run_id };
+    outcome.keep(store, verdicts, &mut report.notes)?;
     begins("checkpoint");
     store.checkpoint()?;
     Ok(report)

@@ -12,7 +12,9 @@
 
 mod score;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use duckdb::arrow::array::RecordBatch;
 use ja4_models::graph::{Graph, communities};
@@ -58,14 +60,30 @@ pub struct FleetReport {
     pub fleets: usize,
 }
 
-/// Looks for fleets among the scored sessions of the hours from `from_ms` to `to_ms` (end excluded) and brings the table up to date.
+/// The scored sessions of some hours, told by who showed as what: asked as soon as the scores are written.
+pub(crate) struct Sight {
+    presences: Vec<Presence>,
+    hours: Range<i64>,
+}
+
+impl Sight {
+    /// Of the hours from `hours.start` to `hours.end` (excluded), ms since 1970.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub(crate) fn of(store: &dyn Store, hours: Range<i64>) -> Result<Self, LabError> {
+        Ok(Self { presences: presences(store, hours.start, hours.end)?, hours })
+    }
+}
+
+/// Looks for fleets among what was seen, once campaigns are written, and brings the table up to date.
 ///
 /// # Errors
 /// The engine's refusal.
-pub fn update(store: &dyn Store, from_ms: i64, to_ms: i64, scored_run: &str) -> Result<FleetReport, LabError> {
-    let presences = presences(store, from_ms, to_ms)?;
+pub(crate) fn update(store: &dyn Store, sight: Sight, scored_run: &str) -> Result<FleetReport, LabError> {
+    let Sight { presences, hours: Range { start: from_ms, end: to_ms } } = sight;
     let software: BTreeSet<&Software> =
-        presences.iter().map(|presence| &presence.software).filter(|shown| shows(shown)).collect();
+        presences.iter().map(|presence| &*presence.software).filter(|shown| shows(shown)).collect();
     let mut report = FleetReport { software: software.len(), fleets: 0 };
     let newest = presences.iter().map(|presence| presence.last_ns).max();
     let Some(newest) = newest else { return Ok(report) };
@@ -133,7 +151,7 @@ fn among(store: &dyn Store, mut presences: Vec<Presence>) -> Result<Vec<(Fleet, 
     for members in grouped(&presences)?.into_values() {
         let fleet = Fleet::of(&members, &campaigns).filter(|fleet| fleet.ips >= LEAST_ADDRESSES && fleet.score >= LEAST_SCORE);
         if let Some(mut fleet) = fleet {
-            fleet.id = format!("f{}", short_id([&fleet.actor]).get(..10).unwrap_or_default());
+            fleet.id = format!("f{}", short_id([&*fleet.actor]).get(..10).unwrap_or_default());
             fleets.push((fleet, members.into_iter().cloned().collect()));
         }
     }
@@ -143,23 +161,34 @@ fn among(store: &dyn Store, mut presences: Vec<Presence>) -> Result<Vec<(Fleet, 
 
 fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence>, LabError> {
     let rows = Rows::ask(store, &SESSIONS, &[&from_ms.to_string(), &to_ms.to_string()])?;
-    let (ja4s, agents, ips) = (rows.text("ja4")?, rows.text("user_agent")?, rows.text("src_ip")?);
-    let (asns, names, countries, hosts) = (rows.int("asn")?, rows.text("as_name")?, rows.text("country")?, rows.text("host")?);
+    let (ja4s, agents, ips) = (rows.texts("ja4")?, rows.texts("user_agent")?, rows.texts("src_ip")?);
+    let (asns, names, countries, hosts) = (rows.int("asn")?, rows.texts("as_name")?, rows.texts("country")?, rows.texts("host")?);
     let (sessions, hits) = (rows.count("sessions")?, rows.count("hits")?);
     let (anomalies, host_counts) = (rows.count("anomalies")?, rows.count("hosts")?);
     let (scores, least, shares) = (rows.float("score")?, rows.float("score_least")?, rows.float("population_share")?);
     let (firsts, lasts) = (rows.int("first_ns")?, rows.int("last_ns")?);
-    let text = |column: &[String], row: usize| column.get(row).cloned().unwrap_or_default();
+    let text = |column: &[&str], row: usize| column.get(row).copied().unwrap_or_default().to_owned();
     let int = |column: &[i64], row: usize| column.get(row).copied().unwrap_or_default();
     let float = |column: &[f64], row: usize| column.get(row).copied().unwrap_or_default();
-    let one = |row: usize| {
-        let (ja4, user_agent, src_ip, asn) = (text(&ja4s, row), text(&agents, row), text(&ips, row), int(&asns, row));
+    // Rows of one software follow each other; networks are few.
+    let mut last: Option<(&str, &str, Arc<Software>)> = None;
+    let mut networks: HashMap<String, Arc<str>> = HashMap::new();
+    let mut one = |row: usize| {
+        let shown = (ja4s.get(row).copied().unwrap_or_default(), agents.get(row).copied().unwrap_or_default());
+        let software = match &last {
+            Some((ja4, agent, software)) if (*ja4, *agent) == shown => Arc::clone(software),
+            _ => Arc::new(software(shown.0, shown.1)),
+        };
+        last = Some((shown.0, shown.1, Arc::clone(&software)));
+        let (src_ip, asn) = (text(&ips, row), int(&asns, row));
+        let network = if asn > 0 { format!("AS{asn}") } else { network_of(&src_ip) };
+        let network = networks.entry(network).or_insert_with_key(|network| Arc::from(network.as_str()));
         Presence {
-            actor: String::new(),
-            software: software(&ja4, &user_agent),
-            network: if asn > 0 { format!("AS{asn}") } else { network_of(&src_ip) },
-            ja4,
-            user_agent,
+            actor: Arc::from(""),
+            software,
+            network: Arc::clone(network),
+            ja4: text(&ja4s, row),
+            user_agent: text(&agents, row),
             src_ip,
             asn,
             as_name: text(&names, row),
@@ -175,7 +204,7 @@ fn presences(store: &dyn Store, from_ms: i64, to_ms: i64) -> Result<Vec<Presence
             last_ns: int(&lasts, row),
         }
     };
-    Ok((0..rows.len()).map(one).collect())
+    Ok((0..rows.len()).map(&mut one).collect())
 }
 
 /// Whether a software is one: something of it was seen.
@@ -184,71 +213,98 @@ fn shows((tls, agent): &Software) -> bool {
 }
 
 /// Says who is behind each presence: a campaign that rotates, a campaign with its software, or the software alone; nobody where nothing is shown.
-fn name_actors(presences: &mut [Presence], campaigns: &BTreeMap<(String, String), String>) {
+fn name_actors(presences: &mut [Presence], campaigns: &CampaignOf) {
     let of = |presence: &Presence| {
         // A session that nobody finds odd belongs to no campaign, even if another of its address and JA4 does.
-        let known = campaigns.get(&(presence.src_ip.clone(), presence.ja4.clone())).filter(|_| presence.anomalies > 0);
-        known.cloned().unwrap_or_default()
+        campaigns.of(presence).filter(|_| presence.anomalies > 0)
     };
-    let mut shown: BTreeMap<String, BTreeSet<Software>> = BTreeMap::new();
+    let mut shown: HashMap<&str, HashSet<&Software>> = HashMap::new();
     for presence in presences.iter() {
-        shown.entry(of(presence)).or_default().insert(presence.software.clone());
+        if let Some(campaign) = of(presence) {
+            shown.entry(campaign).or_default().insert(&*presence.software);
+        }
     }
+    let rotating: HashSet<&str> =
+        shown.into_iter().filter(|(_, softwares)| softwares.len() >= ROTATING).map(|(campaign, _)| campaign).collect();
+    // Few actors are behind many presences.
+    let mut actors: HashMap<(&str, Arc<Software>), Arc<str>> = HashMap::new();
     for presence in presences {
-        let campaign = of(presence);
-        let rotates = !campaign.is_empty() && shown.get(&campaign).is_some_and(|shown| shown.len() >= ROTATING);
-        presence.actor = match (rotates, &presence.software) {
-            (true, _) => campaign,
-            (false, software) if !shows(software) => String::new(),
-            (false, (tls, agent)) => format!("{campaign}\n{tls}\n{agent}"),
-        };
+        let campaign = of(presence).unwrap_or_default();
+        let named = actors.entry((campaign, Arc::clone(&presence.software))).or_insert_with_key(|(campaign, software)| {
+            match (rotating.contains(campaign), &**software) {
+                (true, _) => Arc::from(*campaign),
+                (false, software) if !shows(software) => Arc::from(""),
+                (false, (tls, agent)) => Arc::from(format!("{campaign}\n{tls}\n{agent}")),
+            }
+        });
+        presence.actor = Arc::clone(named);
     }
 }
 
-/// Presences by community and, within it, by the actor behind it.
-fn grouped(presences: &[Presence]) -> Result<BTreeMap<(u32, String), Vec<&Presence>>, LabError> {
-    let mut nodes: BTreeMap<(u8, &str), u32> = BTreeMap::new();
-    for presence in presences {
-        for key in [(0, presence.actor.as_str()), (1, presence.network.as_str())] {
-            let next = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-            nodes.entry(key).or_insert(next);
-        }
-    }
-    let node = |key: (u8, &str)| nodes.get(&key).copied().unwrap_or_default();
-    let mut popularity: BTreeMap<&Software, BTreeSet<&str>> = BTreeMap::new();
-    for presence in presences {
-        popularity.entry(&presence.software).or_default().insert(&presence.network);
+/// Presences by community and, within it, by the number of the actor behind it.
+fn grouped(presences: &[Presence]) -> Result<BTreeMap<(u32, u32), Vec<&Presence>>, LabError> {
+    let mut nodes: HashMap<(u8, &str), u32> = HashMap::new();
+    let mut node = |side: u8, name| {
+        let next = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        *nodes.entry((side, name)).or_insert(next)
+    };
+    let ends: Vec<(u32, u32)> =
+        presences.iter().map(|presence| (node(0, &*presence.actor), node(1, &*presence.network))).collect();
+    let mut popularity: HashMap<&Software, HashSet<u32>> = HashMap::new();
+    for (presence, (_, network)) in presences.iter().zip(&ends) {
+        popularity.entry(&*presence.software).or_default().insert(*network);
     }
     let weight = |presence: &Presence| {
-        let networks = popularity.get(&presence.software).map_or(1, BTreeSet::len);
+        let networks = popularity.get(&*presence.software).map_or(1, HashSet::len);
         #[allow(clippy::cast_precision_loss, reason = "a count of networks")]
         let weight = 1.0 / (1.0 + (networks as f64).ln());
         weight
     };
     let edges: Vec<(u32, u32, f64)> =
-        presences.iter().map(|presence| (node((0, &presence.actor)), node((1, &presence.network)), weight(presence))).collect();
+        presences.iter().zip(&ends).map(|(presence, (actor, network))| (*actor, *network, weight(presence))).collect();
     let found = communities(&Graph::new(nodes.len(), &edges)?, 1.0);
-    let mut grouped: BTreeMap<(u32, String), Vec<&Presence>> = BTreeMap::new();
-    for presence in presences {
+    let mut grouped: BTreeMap<(u32, u32), Vec<&Presence>> = BTreeMap::new();
+    for (presence, (actor, _)) in presences.iter().zip(&ends) {
         // An address belongs where its actor does: the networks of a community may carry others as well.
-        let community = usize::try_from(node((0, &presence.actor))).ok().and_then(|at| found.get(at)).copied();
-        grouped.entry((community.unwrap_or_default(), presence.actor.clone())).or_default().push(presence);
+        let community = usize::try_from(*actor).ok().and_then(|at| found.get(at)).copied();
+        grouped.entry((community.unwrap_or_default(), *actor)).or_default().push(presence);
     }
     Ok(grouped)
 }
 
-/// Campaign of most sessions of each (address, JA4).
-fn campaigns(store: &dyn Store) -> Result<BTreeMap<(String, String), String>, LabError> {
-    let rows = Rows::ask(store, &CAMPAIGN_OF, &[])?;
-    let (ips, ja4s, ids, counts) = (rows.text("src_ip")?, rows.text("ja4")?, rows.text("campaign_id")?, rows.count("sessions")?);
-    let mut most: BTreeMap<(String, String), (i64, String)> = BTreeMap::new();
-    for ((ip, ja4), (id, count)) in ips.into_iter().zip(ja4s).zip(ids.into_iter().zip(counts)) {
-        let slot = most.entry((ip, ja4)).or_insert((0, String::new()));
-        if count > slot.0 {
-            *slot = (count, id);
+/// The campaign of most sessions of an address with a JA4; by address, which has few.
+#[derive(Debug, Default)]
+struct CampaignOf(HashMap<String, Vec<(String, i64, String)>>);
+
+impl CampaignOf {
+    fn of(&self, presence: &Presence) -> Option<&str> {
+        let of_address = self.0.get(&presence.src_ip)?;
+        of_address.iter().find(|(ja4, ..)| *ja4 == presence.ja4).map(|(.., campaign)| campaign.as_str())
+    }
+
+    /// Of campaigns with as many sessions the first told stays.
+    fn tell(&mut self, (src_ip, ja4): (&str, &str), campaign: &str, sessions: i64) {
+        if !self.0.contains_key(src_ip) {
+            self.0.insert(src_ip.to_owned(), Vec::new());
+        }
+        let Some(of_address) = self.0.get_mut(src_ip) else { return };
+        match of_address.iter_mut().find(|(known, ..)| known == ja4) {
+            Some((_, most, found)) if sessions > *most => (*most, *found) = (sessions, campaign.to_owned()),
+            Some(_) => {}
+            None => of_address.push((ja4.to_owned(), sessions, campaign.to_owned())),
         }
     }
-    Ok(most.into_iter().map(|(key, (_, id))| (key, id)).collect())
+}
+
+fn campaigns(store: &dyn Store) -> Result<CampaignOf, LabError> {
+    let rows = Rows::ask(store, &CAMPAIGN_OF, &[])?;
+    let (ips, ja4s) = (rows.texts("src_ip")?, rows.texts("ja4")?);
+    let (ids, counts) = (rows.texts("campaign_id")?, rows.count("sessions")?);
+    let mut most = CampaignOf::default();
+    for ((ip, ja4), (id, count)) in ips.into_iter().zip(ja4s).zip(ids.into_iter().zip(counts)) {
+        most.tell((ip, ja4), id, count);
+    }
+    Ok(most)
 }
 
 /// First and last sight of the fleets kept.
@@ -291,18 +347,29 @@ mod tests {
     fn who_shows_nothing_is_grouped_with_nobody_unless_a_rotating_campaign_says_who_it_is() {
         let shown = |number: usize, agent: &str, ja4: &str| {
             let one = presence(number, 2, agent);
-            Presence { software: software(ja4, agent), ja4: ja4.to_owned(), ..one }
+            Presence { software: Arc::new(software(ja4, agent)), ja4: ja4.to_owned(), ..one }
         };
         let mut presences: Vec<Presence> = (0..5).map(|number| shown(number, "", "")).collect();
         presences.push(shown(9, "", "t13d1516h2_8daaf6152771_02713d6af862"));
         presences.extend((20..20 + ROTATING).map(|number| shown(number, &format!("browser {number}"), "")));
         presences.push(shown(30, "", ""));
-        let of = |one: &Presence| ((one.src_ip.clone(), one.ja4.clone()), "c1".to_owned());
-        let rotating: BTreeMap<(String, String), String> = presences.iter().skip(6).map(of).collect();
+        let mut rotating = CampaignOf::default();
+        presences.iter().skip(6).for_each(|one| rotating.tell((&one.src_ip, &one.ja4), "c1", 1));
         name_actors(&mut presences, &rotating);
-        let actors: Vec<&str> = presences.iter().map(|one| one.actor.as_str()).collect();
+        let actors: Vec<&str> = presences.iter().map(|one| &*one.actor).collect();
         assert_eq!(actors[..5], [""; 5], "nothing shown is nothing in common");
         assert!(actors[5].contains("t13d"), "a JA4 alone is something");
         assert!(actors[6..].iter().all(|actor| *actor == "c1"), "{actors:?}");
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_campaign_of_most_of_its_sessions_and_of_as_many_to_the_first() {
+        let mut campaigns = CampaignOf::default();
+        let one = presence(1, 1, "curl");
+        let told = [("c1", 2), ("c2", 3), ("c3", 3)];
+        told.into_iter().for_each(|(campaign, sessions)| campaigns.tell((&one.src_ip, &one.ja4), campaign, sessions));
+        campaigns.tell((&one.src_ip, "another"), "c4", 9);
+        assert_eq!(campaigns.of(&one), Some("c2"));
+        assert_eq!(campaigns.of(&presence(2, 1, "curl")), None);
     }
 }

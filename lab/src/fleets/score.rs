@@ -6,18 +6,20 @@
 //!
 //! Read next: `mod.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use super::CampaignOf;
 use crate::campaigns::Software;
 
 /// One client software at one address.
 #[derive(Debug, Clone)]
 pub(super) struct Presence {
     /// Who is behind it; named once campaigns are known.
-    pub actor: String,
-    pub software: Software,
-    pub network: String,
+    pub actor: Arc<str>,
+    pub software: Arc<Software>,
+    pub network: Arc<str>,
     pub ja4: String,
     pub user_agent: String,
     pub src_ip: String,
@@ -40,7 +42,7 @@ pub(super) struct Presence {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fleet {
     pub id: String,
-    pub actor: String,
+    pub actor: Arc<str>,
     pub softwares: usize,
     /// JA4 and User-Agent of most of its addresses.
     pub ja4: String,
@@ -64,21 +66,21 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    pub(super) fn of(members: &[&Presence], campaigns: &BTreeMap<(String, String), String>) -> Option<Self> {
+    pub(super) fn of(members: &[&Presence], campaigns: &CampaignOf) -> Option<Self> {
         let first = members.first()?;
         let distinct =
-            |of: fn(&Presence) -> &str| members.iter().map(|m| of(m)).filter(|v| !v.is_empty()).collect::<BTreeSet<_>>().len();
+            |of: fn(&Presence) -> &str| members.iter().map(|m| of(m)).filter(|v| !v.is_empty()).collect::<HashSet<_>>().len();
         let sum = |of: fn(&Presence) -> i64| members.iter().map(|m| of(m)).fold(0, i64::saturating_add);
         let sessions = sum(|m| m.sessions);
         let shown = most_shown(members);
         let mut fleet = Self {
-            actor: first.actor.clone(),
-            softwares: members.iter().map(|m| &m.software).collect::<BTreeSet<_>>().len(),
+            actor: Arc::clone(&first.actor),
+            softwares: members.iter().map(|m| &m.software).collect::<HashSet<_>>().len(),
             ja4: shown.0.to_owned(),
             user_agent: shown.1.to_owned(),
             ips: distinct(|m| &m.src_ip),
             networks: distinct(|m| &m.network),
-            asns: members.iter().filter(|m| m.asn > 0).map(|m| m.asn).collect::<BTreeSet<_>>().len(),
+            asns: members.iter().filter(|m| m.asn > 0).map(|m| m.asn).collect::<HashSet<_>>().len(),
             countries: distinct(|m| &m.country),
             hosts: members.iter().map(|m| m.hosts).max().unwrap_or(1).max(i64::try_from(distinct(|m| &m.host)).unwrap_or(1)),
             sessions,
@@ -168,10 +170,10 @@ fn sameness(members: &[&Presence]) -> f64 {
     (1.0 - deviation / 0.25).clamp(0.0, 1.0)
 }
 
-fn campaign(members: &[&Presence], campaigns: &BTreeMap<(String, String), String>) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+fn campaign(members: &[&Presence], campaigns: &CampaignOf) -> Option<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     for member in members {
-        if let Some(id) = campaigns.get(&(member.src_ip.clone(), member.ja4.clone())) {
+        if let Some(id) = campaigns.of(member) {
             *counts.entry(id).or_default() += 1;
         }
     }
@@ -181,13 +183,13 @@ fn campaign(members: &[&Presence], campaigns: &BTreeMap<(String, String), String
 
 /// JA4 and User-Agent of most presences.
 fn most_shown<'a>(members: &[&'a Presence]) -> (&'a str, &'a str) {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     members.iter().for_each(|m| *counts.entry((&m.ja4, &m.user_agent)).or_default() += 1);
     counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0))).map(|(shown, _)| shown).unwrap_or_default()
 }
 
 fn largest_network(members: &[&Presence]) -> String {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     members.iter().for_each(|m| *counts.entry((&m.network, &m.as_name)).or_default() += 1);
     let most = counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
     most.map(|((network, name), _)| if name.is_empty() { network.to_owned() } else { format!("{network} {name}") })
@@ -205,9 +207,9 @@ pub(super) mod tests {
 
     pub fn presence(address: usize, anomalies: i64, agent: &str) -> Presence {
         Presence {
-            actor: agent.to_owned(),
-            software: ("t13d".to_owned(), agent.to_owned()),
-            network: format!("AS{}", 64_500 + address % 3),
+            actor: agent.into(),
+            software: Arc::new(("t13d".to_owned(), agent.to_owned())),
+            network: format!("AS{}", 64_500 + address % 3).into(),
             ja4: "t13d".to_owned(),
             user_agent: agent.to_owned(),
             src_ip: format!("192.0.2.{address}"),
@@ -230,7 +232,7 @@ pub(super) mod tests {
     fn a_browser_of_many_people_is_no_fleet_and_a_tool_on_many_addresses_is() {
         let people: Vec<Presence> = (0..40).map(|n| presence(n, 0, "Mozilla/5.0 Chrome")).collect();
         let tool: Vec<Presence> = (0..8).map(|n| presence(n, 2, "python-requests/2")).collect();
-        let of = |all: &[Presence]| Fleet::of(&all.iter().collect::<Vec<_>>(), &BTreeMap::new()).unwrap();
+        let of = |all: &[Presence]| Fleet::of(&all.iter().collect::<Vec<_>>(), &CampaignOf::default()).unwrap();
         assert!(of(&people).score < super::super::LEAST_SCORE);
         let fleet = of(&tool);
         assert!(fleet.score > 0.7 && fleet.ips == 8 && fleet.networks == 3, "{fleet:?}");

@@ -34,6 +34,7 @@ mod live_replay;
 mod models;
 mod operation;
 mod oracle;
+mod outcome;
 mod rehearse;
 mod rules;
 mod server;

@@ -85,12 +85,7 @@ pub(super) fn prepare(store: &mut DuckDb) -> Result<(i64, i64), ReplayError> {
         Some(newest_ns) => newest_ns,
         None => newest(store, sql::NEWEST_HANDSHAKE)?.0,
     };
-    let mut columns = store.known.columns.lock().unwrap_or_else(PoisonError::into_inner);
-    if !*columns {
-        let made = store.connection.register_table_function::<ArrowVTab>(COLUMNS);
-        made.map_err(|error| store.fail("append rows", &error))?;
-        *columns = true;
-    }
+    know_columns(store).map_err(|error| store.fail("append rows", &error))?;
     Ok((newest_request_ns, newest_handshake_ns))
 }
 
@@ -111,6 +106,25 @@ pub(super) fn existing(table: ChunkTable) -> &'static str {
         ChunkTable::Requests => sql::EXISTING_KEYS,
         ChunkTable::Handshakes => sql::EXISTING_TLS_KEYS,
     }
+}
+
+/// Makes the function that reads Arrow columns, if the database has none yet.
+pub(super) fn know_columns(store: &DuckDb) -> Result<(), duckdb::Error> {
+    let mut columns = store.known.columns.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*columns {
+        store.connection.register_table_function::<ArrowVTab>(COLUMNS)?;
+        *columns = true;
+    }
+    Ok(())
+}
+
+/// Runs `insert` with each batch, which is freed as soon as it is stored. [`know_columns`] comes first.
+pub(super) fn insert_each(store: &DuckDb, insert: &'static str, batches: Vec<RecordBatch>) -> Result<(), duckdb::Error> {
+    for batch in batches {
+        let columns = ArrowBatchRegistration::new(batch);
+        store.connection.prepare_cached(insert).and_then(|mut insert| insert.execute([&columns]))?;
+    }
+    Ok(())
 }
 
 /// One table within a transaction.

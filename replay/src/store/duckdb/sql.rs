@@ -38,6 +38,7 @@ pub const VIEWS: &[&str] = &[
     include_str!("../../../../sql/duckdb/prelude.sql"),
     include_str!("../../../../sql/duckdb/base.sql"),
     include_str!("../../../../sql/duckdb/aggregates.sql"),
+    include_str!("../../../../sql/duckdb/company.sql"),
     include_str!("../../../../sql/shared/view_ai_features_1h.sql"),
     include_str!("../../../../sql/shared/view_thesis_features_1h.sql"),
     include_str!("../../../../sql/shared/view_resource_cascade_1h.sql"),
@@ -116,6 +117,8 @@ queries! {
     FORGET_RUN = "forget_run";
     /// Records a run.
     RECORD_RUN = "record_run";
+    /// Stores the Arrow columns of scores.
+    INSERT_SCORES = "insert_scores";
     /// Removes scores of a window range.
     FORGET_SCORES = "forget_scores";
     /// Removes anomalies of a window range.

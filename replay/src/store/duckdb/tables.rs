@@ -10,7 +10,7 @@ use duckdb::params;
 use ja4_join::row::Text;
 use serde::{Deserialize, Serialize};
 
-use super::{DuckDb, sql};
+use super::{DuckDb, append, sql};
 use crate::ReplayError;
 use crate::store::TableName;
 
@@ -184,16 +184,12 @@ impl DuckDb {
     /// Replaces the scores of windows `first_ms..=last_ms` by `batches` (columns of `ml_all_scores`, in order).
     pub(super) fn replace_windows(&self, first_ms: i64, last_ms: i64, batches: Vec<RecordBatch>) -> Result<(), ReplayError> {
         let fail = |error: duckdb::Error| self.fail("write scores", &error);
+        // Outside the transaction: it is of the database, and stays when scores cannot be written.
+        append::know_columns(self).map_err(fail)?;
         let transaction = self.connection.unchecked_transaction().map_err(fail)?;
         transaction.execute(sql::FORGET_SCORES, params![first_ms, last_ms]).map_err(fail)?;
         transaction.execute(sql::FORGET_ANOMALIES, params![first_ms, last_ms]).map_err(fail)?;
-        {
-            let mut appender = transaction.appender_to_db(sql::ML_ALL_SCORES.table, sql::ML_ALL_SCORES.schema).map_err(fail)?;
-            for batch in batches {
-                appender.append_record_batch(batch).map_err(fail)?;
-            }
-            appender.flush().map_err(fail)?;
-        }
+        append::insert_each(self, sql::INSERT_SCORES, batches).map_err(fail)?;
         transaction.execute(sql::KEEP_ANOMALIES, params![first_ms, last_ms]).map_err(fail)?;
         transaction.commit().map_err(fail)
     }
