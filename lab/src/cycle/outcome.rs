@@ -44,13 +44,17 @@ impl Outcome<'_> {
         let Some(hours) = self.hours()? else { return Ok(()) };
         // Read before anything is written, so that grouping needs the store no more.
         let cycle = Anomalous::of(self.frame, self.ids, &verdicts).and_then(|anomalous| Cycle::begin(store, anomalous));
-        let grouped = std::thread::scope(|scope| {
-            let groups = scope.spawn(|| cycle.and_then(|cycle| self.grouped(cycle)));
-            let sight = self.scores(store, verdicts, hours);
-            let groups = groups.join().unwrap_or_else(|panic| resume_unwind(panic));
-            sight.map(|sight| (groups, sight))
-        });
-        let (groups, sight) = grouped?;
+        let find = || cycle.and_then(|cycle| self.grouped(cycle));
+        let (groups, sight) = if rayon::current_num_threads() == 1 {
+            // One thread was asked for.
+            (find(), self.scores(store, verdicts, hours)?)
+        } else {
+            std::thread::scope(|scope| {
+                let groups = scope.spawn(find);
+                let sight = self.scores(store, verdicts, hours)?;
+                Ok::<_, LabError>((groups.join().unwrap_or_else(|panic| resume_unwind(panic)), sight))
+            })?
+        };
         if let Err(error) = groups.and_then(|groups| self.groups(store, groups, sight)) {
             notes.push(format!("scores are written, but grouping them failed: {error}"));
         }
