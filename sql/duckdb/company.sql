@@ -1,6 +1,8 @@
 -- What each session claims to be, and its company: who shares its address, JA4, claimed browser or HTTP/2 fingerprint within the hour.
 -- Promises: the same names, types and values as ../clickhouse/company.sql. Groups joined with their sessions: a common table expression
 -- is computed once here, and windows, each of which sorts every session with all its columns, took twice the time.
+-- LEFT, though every session finds its groups: inner joins may be put in another order, and the engine, which cannot tell how many groups there
+-- are, joined groups with groups by the hour alone, which filled all memory from 190,000 sessions on.
 -- Read next: ../shared/view_ai_features_1h.sql, which is the only one to use it.
 
 CREATE OR REPLACE VIEW ja4_processing.v_company AS
@@ -73,15 +75,15 @@ SELECT k.win_ms AS win_ms, k.src_ip AS src_ip, k.ja4 AS ja4, k.host AS host, k.u
   f.family_tls_sessions AS family_tls_sessions, fj.family_ja4_sessions AS family_ja4_sessions,
   f.family_ordered_sessions AS family_ordered_sessions, fo.family_order_sessions AS family_order_sessions
 FROM claims AS k
-INNER JOIN agents AS n ON n.win_ms = k.win_ms AND n.src_ip = k.src_ip AND n.user_agent = k.user_agent_v
-INNER JOIN clients AS e ON e.win_ms = k.win_ms AND e.src_ip = k.src_ip AND e.ja4 = k.ja4
-INNER JOIN address_ja4s AS i ON i.win_ms = k.win_ms AND i.src_ip = k.src_ip
-INNER JOIN address_agents AS ia ON ia.win_ms = k.win_ms AND ia.src_ip = k.src_ip
-INNER JOIN address_hosts AS ih ON ih.win_ms = k.win_ms AND ih.src_ip = k.src_ip
-INNER JOIN ja4_addresses AS ji ON ji.win_ms = k.win_ms AND ji.ja4 = k.ja4
-INNER JOIN ja4_agents AS ja ON ja.win_ms = k.win_ms AND ja.ja4 = k.ja4
-INNER JOIN h2s AS h ON h.win_ms = k.win_ms AND h.h2_w = k.h2_w
-INNER JOIN hours AS o ON o.win_ms = k.win_ms
-INNER JOIN families AS f ON f.win_ms = k.win_ms AND f.family_v = k.family_v
-INNER JOIN family_ja4s AS fj ON fj.win_ms = k.win_ms AND fj.family_v = k.family_v AND fj.ja4 = k.ja4
-INNER JOIN family_orders AS fo ON fo.win_ms = k.win_ms AND fo.family_v = k.family_v AND fo.header_order_v = k.header_order_v;
+LEFT JOIN agents AS n ON n.win_ms = k.win_ms AND n.src_ip = k.src_ip AND n.user_agent = k.user_agent_v
+LEFT JOIN clients AS e ON e.win_ms = k.win_ms AND e.src_ip = k.src_ip AND e.ja4 = k.ja4
+LEFT JOIN address_ja4s AS i ON i.win_ms = k.win_ms AND i.src_ip = k.src_ip
+LEFT JOIN address_agents AS ia ON ia.win_ms = k.win_ms AND ia.src_ip = k.src_ip
+LEFT JOIN address_hosts AS ih ON ih.win_ms = k.win_ms AND ih.src_ip = k.src_ip
+LEFT JOIN ja4_addresses AS ji ON ji.win_ms = k.win_ms AND ji.ja4 = k.ja4
+LEFT JOIN ja4_agents AS ja ON ja.win_ms = k.win_ms AND ja.ja4 = k.ja4
+LEFT JOIN h2s AS h ON h.win_ms = k.win_ms AND h.h2_w = k.h2_w
+LEFT JOIN hours AS o ON o.win_ms = k.win_ms
+LEFT JOIN families AS f ON f.win_ms = k.win_ms AND f.family_v = k.family_v
+LEFT JOIN family_ja4s AS fj ON fj.win_ms = k.win_ms AND fj.family_v = k.family_v AND fj.ja4 = k.ja4
+LEFT JOIN family_orders AS fo ON fo.win_ms = k.win_ms AND fo.family_v = k.family_v AND fo.header_order_v = k.header_order_v;
