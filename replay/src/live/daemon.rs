@@ -247,7 +247,7 @@ impl Daemon {
             let delivered = delivering.join();
             ended_http.store(true, Ordering::Relaxed);
             joined?;
-            Ok(delivered.map_err(|_| ReplayError::Worker("deliver rows"))??)
+            delivered.map_err(|_| ReplayError::Worker("deliver rows"))?
         });
         let delivered = outcome?;
         failures.first()?;

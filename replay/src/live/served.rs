@@ -128,7 +128,7 @@ impl Served {
         let more = batch.last_seq < outbox.stats().acknowledged;
         let under_way = BatchUnderWay { last_seq: batch.last_seq, requests, more };
         let settings = self.fresh.take();
-        self.give(Job::Deliver(batch, settings), Some(under_way), now_ns)
+        self.give(Job::Deliver(batch, settings.map(Box::new)), Some(under_way), now_ns)
     }
 
     /// Listens, for so long, for what came of its job.

@@ -31,7 +31,7 @@ pub(super) enum Job {
     /// Open what it writes to.
     Begin,
     /// Take new settings, if there are some, and then a batch.
-    Deliver(Batch, Option<Tunable>),
+    Deliver(Batch, Option<Box<Tunable>>),
     /// Nothing follows.
     Finish,
 }
