@@ -1,8 +1,7 @@
 -- Features of a session: one row per (hour, source address, JA4, host). One text for both engines.
 -- Promises: same bits on both engines and in every run, every column is BIGINT/Int64, DOUBLE/Float64 or VARCHAR/String and never
 -- NULL, what is unknown gets the neutral value of ../features.toml, which is what an ordinary browser shows.
--- Cost is linear in the rows apart from sorting. What a session claims and who shares it is in company.sql of each engine, which compute the
--- same in the way that costs each the least. Read next: ../features.toml for the meaning of each column, ../README.md for the rules.
+-- Cost is linear in the rows apart from sorting. Read next: ../features.toml for the meaning of each column, ../README.md for the rules.
 
 CREATE OR REPLACE VIEW ja4_processing.view_ai_features_1h AS
 WITH
@@ -65,6 +64,51 @@ path_hosts AS (
 ),
 path_pairs AS (
   SELECT win_ms, src_ip, ja4, sum(k) AS k_s, sum(k * (k - 1)) AS kk_s FROM path_hosts GROUP BY win_ms, src_ip, ja4
+),
+-- What the client said of itself: each combination of User-Agent, header order and language.
+claim_counts AS (
+  SELECT win_ms, src_ip, ja4, host, user_agent, header_order, accept_language, count(*) AS c, max(ua_family) AS family_c, max(h2) AS h2_c,
+    count(CASE WHEN is_asset = 1 THEN 1 END) AS asset_c,
+    max(CASE WHEN ua_class = 'browser' AND ua_major BETWEEN 1 AND 400 THEN ua_major ELSE 0 END) AS major_c
+  FROM ja4_processing.v_requests GROUP BY win_ms, src_ip, ja4, host, user_agent, header_order, accept_language
+),
+claim_ranks AS (
+  SELECT win_ms, src_ip, ja4, host, user_agent, header_order, accept_language, c, family_c, h2_c, major_c,
+    sum(c) OVER (PARTITION BY win_ms, src_ip, user_agent) AS agent_c, sum(asset_c) OVER (PARTITION BY win_ms, src_ip, user_agent) AS agent_asset_c,
+    row_number() OVER (PARTITION BY win_ms, src_ip, ja4, host ORDER BY c DESC, user_agent, header_order, accept_language) AS pos,
+    dense_rank() OVER (PARTITION BY win_ms, ja4 ORDER BY user_agent) AS ua_of_ja4,
+    dense_rank() OVER (PARTITION BY win_ms, src_ip ORDER BY user_agent) AS ua_of_ip
+  FROM claim_counts
+),
+claims AS (
+  SELECT win_ms, src_ip, ja4, host,
+    count(DISTINCT user_agent) AS uas_n, count(DISTINCT CASE WHEN header_order <> '' THEN header_order END) AS orders_n,
+    count(DISTINCT CASE WHEN accept_language <> '' THEN accept_language END) AS languages_n, max(ua_of_ja4) AS ua_rank_ja4, max(ua_of_ip) AS ua_rank_ip,
+    coalesce(max(CASE WHEN pos = 1 THEN user_agent END), '') AS user_agent_v, coalesce(max(CASE WHEN pos = 1 THEN header_order END), '') AS header_order_v,
+    sum(c) AS hits_c, max(family_c) AS family_v, max(h2_c) AS h2_w, max(major_c) AS major_w,
+    max(CASE WHEN pos = 1 THEN agent_c ELSE 0 END) AS agent_n, max(CASE WHEN pos = 1 THEN agent_asset_c ELSE 0 END) AS agent_assets
+  FROM claim_ranks GROUP BY win_ms, src_ip, ja4, host
+),
+-- The session among the others of its hour: of the same address, of the same JA4, of the same claimed browser.
+ranks AS (
+  SELECT win_ms, src_ip, ja4, host, uas_n, orders_n, languages_n, ua_rank_ja4, ua_rank_ip, user_agent_v, header_order_v, hits_c, family_v, h2_w, major_w, agent_n, agent_assets,
+    dense_rank() OVER (PARTITION BY win_ms, src_ip ORDER BY ja4) AS ja4_rank, dense_rank() OVER (PARTITION BY win_ms, src_ip ORDER BY host) AS host_rank,
+    dense_rank() OVER (PARTITION BY win_ms, ja4 ORDER BY src_ip) AS ip_rank
+  FROM claims
+),
+company AS (
+  SELECT win_ms, src_ip, ja4, host, uas_n, orders_n, languages_n, user_agent_v, header_order_v, agent_n, agent_assets,
+    sum(hits_c) OVER (PARTITION BY win_ms, src_ip) AS hits_of_ip, max(ja4_rank) OVER (PARTITION BY win_ms, src_ip) AS ja4s_of_ip,
+    max(host_rank) OVER (PARTITION BY win_ms, src_ip) AS hosts_of_ip, max(ua_rank_ip) OVER (PARTITION BY win_ms, src_ip) AS uas_of_ip,
+    max(ip_rank) OVER (PARTITION BY win_ms, ja4) AS ips_of_ja4, max(ua_rank_ja4) OVER (PARTITION BY win_ms, ja4) AS uas_of_ja4,
+    count(*) OVER (PARTITION BY win_ms, src_ip, ja4) AS hosts_n,
+    count(*) OVER (PARTITION BY win_ms, h2_w) AS h2_sessions, count(CASE WHEN h2_w <> '' THEN 1 END) OVER (PARTITION BY win_ms) AS h2_known_all, h2_w,
+    sum(major_w) OVER (PARTITION BY win_ms, family_v) AS major_s, count(CASE WHEN major_w > 0 THEN 1 END) OVER (PARTITION BY win_ms, family_v) AS major_n,
+    count(CASE WHEN ja4 <> '' THEN 1 END) OVER (PARTITION BY win_ms, family_v) AS family_tls_sessions,
+    count(*) OVER (PARTITION BY win_ms, family_v, ja4) AS family_ja4_sessions,
+    count(CASE WHEN header_order_v <> '' THEN 1 END) OVER (PARTITION BY win_ms, family_v) AS family_ordered_sessions,
+    count(*) OVER (PARTITION BY win_ms, family_v, header_order_v) AS family_order_sessions
+  FROM ranks
 ),
 -- Connections: a source port and a handshake.
 connection_rows AS (
@@ -395,7 +439,7 @@ FROM sums AS s
 INNER JOIN rhythm AS t ON t.win_ms = s.win_ms AND t.src_ip = s.src_ip AND t.ja4 = s.ja4 AND t.host = s.host
 INNER JOIN paths AS p ON p.win_ms = s.win_ms AND p.src_ip = s.src_ip AND p.ja4 = s.ja4 AND p.host = s.host
 INNER JOIN path_pairs AS pp ON pp.win_ms = s.win_ms AND pp.src_ip = s.src_ip AND pp.ja4 = s.ja4
-INNER JOIN ja4_processing.v_company AS w ON w.win_ms = s.win_ms AND w.src_ip = s.src_ip AND w.ja4 = s.ja4 AND w.host = s.host
+INNER JOIN company AS w ON w.win_ms = s.win_ms AND w.src_ip = s.src_ip AND w.ja4 = s.ja4 AND w.host = s.host
 INNER JOIN connections AS c ON c.win_ms = s.win_ms AND c.src_ip = s.src_ip AND c.ja4 = s.ja4 AND c.host = s.host
 LEFT JOIN page_rhythm AS g ON g.win_ms = s.win_ms AND g.src_ip = s.src_ip AND g.ja4 = s.ja4 AND g.host = s.host
 LEFT JOIN asns AS a ON a.asn = s.asn_v;

@@ -36,11 +36,8 @@ def render(engine):
         for text in schema.statements(path):
             m = re.match(r'CREATE OR REPLACE VIEW ja4_processing\.(\w+) AS\b', text)
             bodies[m.group(1)] = text[m.end():]
-    # The engine's own part of the feature view stands in its place, bounded likewise.
-    company, = schema.statements(schema.SQL / engine / 'company.sql')
-    company = '(' + re.sub(r'CREATE OR REPLACE VIEW ja4_processing\.v_company AS\b', '', company) + '\n)'
     for name in [v for v in schema.VIEWS if 'dashboard' not in v]:
-        body = bodies[name].replace('ja4_processing.v_company', company).replace('ja4_processing.v_requests', source)
+        body = bodies[name].replace('ja4_processing.v_requests', source)
         body = re.sub(r'\bja4_processing\.view_ai_features_1h\b', f'ja4_processing.view_ai_features_1h_between{arguments}', body)
         out.append(f'{head.format(name)}{body};\n')
     return '\n'.join(out)

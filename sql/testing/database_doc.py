@@ -61,7 +61,7 @@ def objects(engine):
     for path in [*schema.migrations(engine), *schema.view_files(engine)]:
         if path.name == 'bounded.sql':
             continue
-        head = path.read_text().splitlines()[0][2:].strip() if path.parent.name == 'shared' or path.name in ('base.sql', 'company.sql') else ''
+        head = path.read_text().splitlines()[0][2:].strip() if path.parent.name == 'shared' or path.name == 'base.sql' else ''
         for comment, text in commented(path):
             for kind, pattern in KINDS:
                 m = re.match(pattern, text)

@@ -36,7 +36,7 @@ def shared_files():
 def view_files(engine):
     """What is applied after the migrations at every start, in order."""
     shared = shared_files()
-    own = [SQL / engine / f'{name}.sql' for name in ('prelude', 'base', 'aggregates', 'company')]
+    own = [SQL / engine / f'{name}.sql' for name in ('prelude', 'base', 'aggregates')]
     return [p for p in [*own, *shared, SQL / engine / 'bounded.sql'] if p.exists()]
 
 

@@ -4,7 +4,7 @@
     python sharded.py --check    writes nothing; exit 1 if it is stale, or if the view changed in a way that is not known here
 
 A session is whole on one shard, so each shard computes its own: everything that looks at one address (`sessions_1h_local`, the body of
-the shared view and of v_company over the shard's own rows). Six features compare a session with those of other addresses: for them a shard says what
+the shared view over the shard's own rows). Six features compare a session with those of other addresses: for them a shard says what
 they are made of, and the node that is asked sums that up over the sessions of all shards. The same integers go into the same formulas,
 so the bits are those of one server; lab/tests/it/clickhouse_cluster.rs compares them.
 """
@@ -61,20 +61,11 @@ def split(text, separators=','):
     return [*out, cur.strip()]
 
 
-def with_company(body):
-    """The feature view with v_company, which stands in a file of its own, as one of its common table expressions."""
-    (text,) = schema.statements(schema.SQL / 'clickhouse' / 'company.sql')
-    ctes, rows = re.sub(r'^CREATE OR REPLACE VIEW ja4_processing\.v_company AS\nWITH\n', '', text).split('\nSELECT ')
-    rows = re.sub('^', '  ', f'SELECT {rows}', flags=re.M)
-    body = once(body, 'connection_rows AS (', f'{ctes},\ncompany AS (\n{rows}\n),\nconnection_rows AS (')
-    return once(body, 'ja4_processing.v_company AS w', 'company AS w')
-
-
 def parts():
     """(common table expressions with what the shards say, [(column, formula)], what follows the columns)."""
     (text,) = [t for t in schema.statements(schema.SQL / 'shared' / 'view_ai_features_1h.sql')]
     body = re.sub(r'^CREATE OR REPLACE VIEW ja4_processing\.view_ai_features_1h AS\n', '', text)
-    body = once(with_company(body), 'count(DISTINCT user_agent) AS uas_n,', 'count(DISTINCT user_agent) AS uas_n, groupUniqArray(user_agent) AS uas_w,')
+    body = once(body, 'count(DISTINCT user_agent) AS uas_n,', 'count(DISTINCT user_agent) AS uas_n, groupUniqArray(user_agent) AS uas_w,')
     ctes, rest = body.split('\nSELECT\n')
     columns, joins = rest.split('\nFROM sums AS s\n')
     for name, more in (('ranks', 'uas_w, '), ('company', 'uas_w, family_v, major_w, ')):

@@ -32,7 +32,6 @@ pub const MIGRATIONS: &[Migration] = &[
 pub const VIEWS: &[&str] = &[
     include_str!("../../../../sql/clickhouse/prelude.sql"),
     include_str!("../../../../sql/clickhouse/base.sql"),
-    include_str!("../../../../sql/clickhouse/company.sql"),
     include_str!("../../../../sql/shared/view_ai_features_1h.sql"),
     include_str!("../../../../sql/shared/view_thesis_features_1h.sql"),
     include_str!("../../../../sql/shared/view_resource_cascade_1h.sql"),

@@ -38,7 +38,6 @@ pub const VIEWS: &[&str] = &[
     include_str!("../../../../sql/duckdb/prelude.sql"),
     include_str!("../../../../sql/duckdb/base.sql"),
     include_str!("../../../../sql/duckdb/aggregates.sql"),
-    include_str!("../../../../sql/duckdb/company.sql"),
     include_str!("../../../../sql/shared/view_ai_features_1h.sql"),
     include_str!("../../../../sql/shared/view_thesis_features_1h.sql"),
     include_str!("../../../../sql/shared/view_resource_cascade_1h.sql"),
