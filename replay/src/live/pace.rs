@@ -6,7 +6,7 @@
 //! Read next: `deliver.rs`.
 
 /// Rows that a delivery may always take.
-const ROWS_PER_DELIVERY: usize = 2048;
+const ROWS_PER_DELIVERY: usize = 4096;
 /// A sink that is slow gets what comes in so many intervals at once, and not more however slow it is.
 const MOST_INTERVALS: i64 = 8;
 /// Over which time rows are counted at least.

@@ -20,8 +20,8 @@ use super::arrow;
 use crate::ReplayError;
 use crate::store::interrupt::{Interrupt, Pending};
 
-/// Rows that are encoded and sent together.
-const ROWS_SENT_AT_ONCE: usize = 512;
+/// Rows that are encoded and sent together: each time costs a header for every column.
+const ROWS_SENT_AT_ONCE: usize = 4096;
 /// A shard that does not answer is an error, whatever a user's profile says, and never a shorter result.
 const WHOLE_ANSWER: &[(&str, &str)] = &[("skip_unavailable_shards", "0")];
 
