@@ -140,13 +140,13 @@ mod tests {
         ]);
         let order: Vec<_> = all.iter().map(|change| (change.value.as_str(), change.direction)).collect();
         use Direction::{Gone, Less, More, New, Same};
-        assert_eq!(order, [("4", Less), ("2", More), ("0", New), ("1", Gone), ("3", Same)]);
+        assert_eq!(order, [("4", Less), ("0", New), ("2", More), ("1", Gone), ("3", Same)]);
         assert!(all[..4].iter().all(|change| change.by_chance < 1e-6) && all[4].by_chance > 0.9, "{all:?}");
     }
 
     #[test]
     fn one_address_is_new_but_no_evidence() {
-        let all = changes(&[((0, 200), (1, 200)), ((199, 200), (200, 200))]);
+        let all = changes(&[((0, 200), (1, 200)), ((150, 200), (150, 200)), ((80, 200), (80, 200))]);
         assert_eq!((all[0].direction, all[0].by_chance), (Direction::New, 1.0));
         assert_eq!(all[1].direction, Direction::Same);
     }

@@ -31,7 +31,7 @@ fn examples_of_the_help_texts_run() {
     }
     assert!(run >= 17, "{run} examples");
     // What one of them wrote can be read again, with numbers as numbers.
-    let frame = std::fs::read(folder.path().join("scores.parquet")).unwrap();
+    let frame = std::fs::read(folder.path().join("rows.parquet")).unwrap();
     assert!(frame.starts_with(b"PAR1") && frame.ends_with(b"PAR1"));
 }
 

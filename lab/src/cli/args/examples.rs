@@ -35,6 +35,6 @@ pub const SQL: &str = "Most asked: ja4_logs.http_logs (requests with their hands
 ja4_processing.view_ai_features_1h (features), ja4_processing.campaigns. All of them, column by column: docs/DATABASE.md.
 
 Examples:
-  ja4-lab sql --db site.duckdb 'SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL'
-  ja4-lab sql --db site.duckdb 'SELECT ja4, count(*) AS hits FROM ja4_logs.http_logs GROUP BY ja4 ORDER BY hits DESC LIMIT 10'
-  ja4-lab sql --db site.duckdb --format parquet 'SELECT * FROM ja4_processing.ml_all_scores' > scores.parquet";
+  ja4-lab sql --db site.duckdb 'SELECT * FROM ja4_logs.http_logs LIMIT 5' --format jsonl
+  ja4-lab sql --db site.duckdb 'SELECT ja4, count(*) FROM ja4_logs.http_logs GROUP BY ja4'
+  ja4-lab sql --db site.duckdb --format parquet 'SELECT * FROM ja4_logs.http_logs' > rows.parquet";

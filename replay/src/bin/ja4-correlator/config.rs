@@ -442,7 +442,7 @@ mod tests {
         assert!(flag("log_level = \"debug\"").starts_with("--log-level debug: unknown variant `debug`, expected one of `error`"));
         assert!(error("stdout = true\nlisten = \"here\"").contains("write an address"));
         assert!(error("stdout = true\nlisten = \"0.0.0.0:9464\"").contains("only loopback addresses"));
-        assert!(error("store = \"mysql://h\"").contains("`store`: nothing can be written to a \"mysql\" address"));
+        assert!(error("store = \"mysql://h\"").contains("nothing can be written to a \"mysql\" address"));
         assert!(error("store = \"clickhouse://u:secret@h\"").contains("a password in the address"));
         assert!(error("stdout = true\nhttp_socket = \"a\"\nnetwork_socket = \"a\"").contains("each needs its own"));
         let long = format!("stdout = true\nhttp_socket = \"/{}\"", "a".repeat(107));
