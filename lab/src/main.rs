@@ -9,7 +9,7 @@ mod memory;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ja4_lab::cli::{self, args::Cli};
+use ja4_lab::cli::{self, args::Cli, args::Command};
 
 /// For every thread of the program and, as it takes the place of `malloc`, for the database engine too: requests are many small texts
 /// that one thread makes and another frees.
@@ -17,8 +17,12 @@ use ja4_lab::cli::{self, args::Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    memory::keep_for_a_while();
     // In a child that only checks whether a database can be opened, this does not return.
     ja4_replay::store::duckdb::probe::child_entry();
-    cli::run(Cli::parse())
+    let typed = Cli::parse();
+    // Scoring takes and frees gigabytes in a minute. An import frees as much as it takes all the time: it would only hold half as much again.
+    if matches!(typed.command, Command::Score(_) | Command::Detect(_)) {
+        memory::keep_for_a_while();
+    }
+    cli::run(typed)
 }
